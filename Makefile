@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+#   make          build vfiowatchd and vfiowatch
+#   make demo     show the main job in a VM on real vfio-pci
+#   make test     everything that CI runs
+#   make install  DESTDIR= PREFIX=/usr
+
+VERSION := 0.1
+PREFIX  := /usr
+B       := build
+Q       := $(if $(V),,@)
+
+CC      ?= gcc
+CLANG   ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+PKGS    := libsystemd json-c libbpf
+
+WARN     := -Wall -Wextra -Werror
+CPPFLAGS := -D_GNU_SOURCE -DVFIOWATCH_VERSION='"$(VERSION)"' -Idaemon -Iinclude -I$(B)/bpf
+CFLAGS   := -std=gnu11 -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2 $(WARN)
+LDFLAGS  := -Wl,-z,relro,-z,now
+DEPFLAGS  = -MMD -MP
+
+MACHINE    := $(shell uname -m)
+BPF_ARCH   := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(MACHINE)))
+BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) $(WARN) -Wno-unused-parameter \
+	-Wno-missing-declarations -Iinclude -Ibpf -I/usr/include/$(MACHINE)-linux-gnu
+
+BPF_NAMES := record scan watch
+SKELETONS := $(BPF_NAMES:%=$(B)/bpf/%.skel.h)
+
+CORE_SRC   := $(wildcard daemon/core/*.c) daemon/capture.c
+DAEMON_SRC := $(wildcard daemon/source/*.c daemon/sink/*.c) daemon/main.c $(wildcard daemon/manager*.c)
+CLI_SRC    := $(wildcard daemon/cli/*.c)
+obj         = $(patsubst %.c,$(B)/obj/%.o,$(1))
+
+all: $(B)/vfiowatchd $(B)/vfiowatch
+
+$(B)/vfiowatchd: $(call obj,$(DAEMON_SRC) $(CORE_SRC))
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lsystemd -ljson-c -lbpf -lz
+
+$(B)/vfiowatch: $(call obj,$(CLI_SRC) $(CORE_SRC))
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lsystemd -ljson-c -lz
+
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(DEPFLAGS) -c -o $@ $<
+
+$(call obj,daemon/source/probes.c): $(SKELETONS) $(B)/bpf/record_build.h
+
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h include/vfiowatch/*.h)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
+
+$(B)/bpf/%.skel.h: $(B)/bpf/%.bpf.o
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+# Names the programs and the layout of their tables: a daemon adopts only what its own build left behind.
+$(B)/bpf/record_build.h: $(B)/bpf/record.bpf.o
+	$(Q)printf '#define RECORD_BUILD 0x%sULL\n' "$$(sha256sum $< | cut -c 1-16)" > $@
+
+VM_TOOLS := $(B)/tests/vm/vfio-client $(B)/tests/vm/check-ledger
+vm-tools: $(VM_TOOLS)
+
+$(B)/tests/vm/vfio-client: $(call obj,$(wildcard tests/vm/client/*.c))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^
+
+$(B)/tests/vm/check-ledger: $(call obj,$(wildcard tests/vm/oracle/*.c))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -ljson-c
+
+install: all
+	install -D -m 755 $(B)/vfiowatchd $(DESTDIR)$(PREFIX)/sbin/vfiowatchd
+	install -D -m 755 $(B)/vfiowatch $(DESTDIR)$(PREFIX)/bin/vfiowatch
+	install -D -m 644 systemd/vfiowatchd.service $(DESTDIR)/lib/systemd/system/vfiowatchd.service
+	install -D -m 644 systemd/vfiowatch.catalog $(DESTDIR)$(PREFIX)/lib/systemd/catalog/vfiowatch.catalog
+	install -D -m 644 systemd/org.vfiowatch1.conf $(DESTDIR)$(PREFIX)/share/dbus-1/system.d/org.vfiowatch1.conf
+	install -D -m 644 docs/vfiowatch.1 $(DESTDIR)$(PREFIX)/share/man/man1/vfiowatch.1
+	install -D -m 644 docs/vfiowatchd.8 $(DESTDIR)$(PREFIX)/share/man/man8/vfiowatchd.8
+
+clean:
+	rm -rf $(B)
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+.PHONY: all vm-tools install clean
+.SECONDARY:

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VFIOWATCH_FACTS_BPF_H
+#define VFIOWATCH_FACTS_BPF_H
+
+/* What can be read from kernel structures about processes, device files and VMAs. Shared by recording and scanning. */
+
+#include "kernel_types.bpf.h"
+#include "ring.bpf.h"
+
+#include <bpf/bpf_core_read.h>
+
+/* Addresses of kernel symbols, set by the loader; 0: this kernel has no such symbol. */
+const volatile __u64 vfio_device_fops_mmap_address = 0;
+const volatile __u64 vfio_pci_mmap_ops_address = 0;
+const volatile __u64 vfio_pci_dmabuf_ops_address = 0;
+
+/* The layout of vfio-pci's cookies, VFIO_PCI_OFFSET_SHIFT of include/linux/vfio_pci_core.h, in pages. */
+#define COOKIE_REGION_SHIFT (40 - PAGE_SHIFT)
+#define COOKIE_PAGE_MASK    ((1ULL << COOKIE_REGION_SHIFT) - 1)
+
+/* Identity of the process that @task belongs to. */
+static __always_inline void process_identity(struct task_struct *task, struct event_process_id *id)
+{
+	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+
+	id->start_ns = BPF_CORE_READ(leader, start_boottime);
+	id->tgid = BPF_CORE_READ(leader, tgid);
+	id->uid = BPF_CORE_READ(leader, cred, uid.val);
+	id->cgroup_id = BPF_CORE_READ(leader, cgroups, dfl_cgrp, kn, id);
+	bpf_core_read(&id->comm, sizeof(id->comm), &leader->comm);
+}
+
+/* The same of the current process, by direct loads: this is on the path of every mmap and ioctl of a VFIO device. */
+static __always_inline void current_identity(struct event_process_id *id)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *leader = task->group_leader;
+
+	id->start_ns = leader->start_boottime;
+	id->tgid = leader->tgid;
+	id->uid = bpf_get_current_uid_gid();
+	id->cgroup_id = bpf_get_current_cgroup_id();
+	bpf_core_read(&id->comm, sizeof(id->comm), &leader->comm);
+}
+
+static __always_inline bool is_vfio_device_file(struct file *file)
+{
+	return vfio_device_fops_mmap_address &&
+	       (__u64)BPF_CORE_READ(file, f_op, mmap) == vfio_device_fops_mmap_address;
+}
+
+static __always_inline struct device *vfio_file_device(struct file *file)
+{
+	void *data = BPF_CORE_READ(file, private_data);
+	struct vfio_device *device;
+
+	if (bpf_core_type_exists(struct vfio_device_file))
+		device = BPF_CORE_READ((struct vfio_device_file *)data, device);
+	else
+		device = data;
+	return BPF_CORE_READ(device, dev);
+}
+
+static __always_inline __u64 pci_domain(struct pci_bus *bus)
+{
+	struct pci_sysdata *sysdata;
+
+	if (bpf_core_field_exists(struct pci_bus, domain_nr))
+		return (__u32)BPF_CORE_READ(bus, domain_nr);
+	sysdata = BPF_CORE_READ(bus, sysdata);
+	return (__u32)BPF_CORE_READ(sysdata, domain);
+}
+
+static __always_inline void device_facts(struct device *dev, struct file_entry *entry)
+{
+	struct pci_dev *pdev;
+	struct pci_bus *bus;
+	char bus_name[4] = {};
+
+	bpf_probe_read_kernel_str(entry->event.device, sizeof(entry->event.device), BPF_CORE_READ(dev, kobj.name));
+	bpf_probe_read_kernel_str(bus_name, sizeof(bus_name), BPF_CORE_READ(dev, bus, name));
+	if (bus_name[0] != 'p' || bus_name[1] != 'c' || bus_name[2] != 'i')
+		return;
+
+	pdev = (struct pci_dev *)((void *)dev - bpf_core_field_offset(struct pci_dev, dev));
+	bus = BPF_CORE_READ(pdev, bus);
+	entry->pci_dev = (__u64)pdev;
+	entry->event.flags |= EVENT_DEVICE_IS_PCI;
+	entry->event.pci_address =
+		EVENT_PCI_ADDRESS(pci_domain(bus), BPF_CORE_READ(bus, number), (__u8)BPF_CORE_READ(pdev, devfn));
+}
+
+/*
+ * The entry of a VFIO device file; made if there is none, which is the case when it is opened and when it was open
+ * before recording began (@flags says which). NULL: no room, and counted. *is_new says if it was made.
+ */
+static __always_inline struct file_entry *file_entry_get(struct recorder *r, struct file *file, __u32 flags,
+							 bool *is_new)
+{
+	struct file_entry *entry, fresh;
+	__u64 key = (__u64)file;
+
+	*is_new = false;
+	entry = bpf_map_lookup_elem(&files, &key);
+	if (entry)
+		return entry;
+
+	__builtin_memset(&fresh, 0, sizeof(fresh));
+	fresh.event.file_id = recorder_new_identity(r);
+	fresh.event.flags = flags;
+	if (!(flags & EVENT_FILE_FROM_SCAN)) {
+		fresh.event.opened_ns = bpf_ktime_get_boot_ns();
+		current_identity(&fresh.opener);
+	}
+	device_facts(vfio_file_device(file), &fresh);
+	if (bpf_map_update_elem(&files, &key, &fresh, BPF_NOEXIST) == 0)
+		*is_new = true;
+	entry = bpf_map_lookup_elem(&files, &key);
+	if (!entry)
+		__sync_fetch_and_add(&r->untracked_files, 1);
+	return entry;
+}
+
+struct bar_range {
+	__u64 first; /* page frame */
+	__u64 pages; /* 0: not there */
+};
+
+static __always_inline struct bar_range bar_range(struct pci_dev *pdev, __u32 index)
+{
+	struct resource *resource = (void *)pdev + bpf_core_field_offset(struct pci_dev, resource) +
+				    index * bpf_core_type_size(struct resource);
+	__u64 start = BPF_CORE_READ(resource, start), end = BPF_CORE_READ(resource, end);
+	struct bar_range range = {};
+
+	if (start == 0 || end < start)
+		return range;
+	range.first = start >> PAGE_SHIFT;
+	range.pages = (end >> PAGE_SHIFT) - range.first + 1;
+	return range;
+}
+
+/*
+ * Where the bytes of a VMA come from, by the rules of vfio-pci's own VMA operations; drivers with others stay unknown.
+ * @pgoff is vm_pgoff now, @request the one userspace asked for (the same as @pgoff if not seen).
+ *
+ * Two layouts: vm_pgoff stays the cookie (since the kernel change "vfio/pci: Use unmap_mapping_range()", 2024), or
+ * mmap rewrote it to the page frame (before). A page frame of a BAR of this device cannot also be a cookie of it
+ * unless a BAR lies at its own cookie, so what vm_pgoff holds tells which layout it is.
+ */
+static __always_inline void vma_layout(struct vma_entry *entry, __u64 pdev, const void *vm_ops, __u64 pgoff,
+				       __u64 request)
+{
+	__u64 region = pgoff >> COOKIE_REGION_SHIFT, page = pgoff & COOKIE_PAGE_MASK;
+	struct bar_range bar;
+
+	entry->region = EVENT_REGION_UNKNOWN;
+	entry->offset_delta = request - pgoff;
+	if (request != pgoff)
+		entry->flags |= EVENT_MAPPING_OFFSET_KNOWN;
+	if (!pdev || !vfio_pci_mmap_ops_address || (__u64)vm_ops != vfio_pci_mmap_ops_address)
+		return;
+
+	if (region < EVENT_BARS && request == pgoff) {
+		bar = bar_range((struct pci_dev *)pdev, region);
+		if (page < bar.pages) {
+			entry->region = region;
+			entry->phys_delta = bar.first + page - pgoff;
+			entry->flags |= EVENT_MAPPING_PHYS_KNOWN | EVENT_MAPPING_OFFSET_KNOWN;
+			return;
+		}
+	}
+	for (__u32 i = 0; i < EVENT_BARS; i++) {
+		bar = bar_range((struct pci_dev *)pdev, i);
+		if (pgoff < bar.first || pgoff - bar.first >= bar.pages)
+			continue;
+		entry->region = i;
+		entry->phys_delta = 0;
+		entry->flags |= EVENT_MAPPING_PHYS_KNOWN;
+		if (!(entry->flags & EVENT_MAPPING_OFFSET_KNOWN)) {
+			entry->offset_delta = ((__u64)i << COOKIE_REGION_SHIFT) + (pgoff - bar.first) - pgoff;
+			entry->flags |= EVENT_MAPPING_OFFSET_KNOWN;
+		}
+		return;
+	}
+}
+
+/* Fills @mapping from the entry and what the VMA says now. */
+static __always_inline void mapping_describe(struct event_mapping *mapping, const struct vma_entry *entry, __u64 start,
+					     __u64 end, __u64 pgoff)
+{
+	mapping->mapping_id = entry->mapping_id;
+	mapping->file_id = entry->file_id;
+	mapping->start = start;
+	mapping->end = end;
+	mapping->mapped_ns = entry->mapped_ns;
+	mapping->region = entry->region;
+	mapping->flags = entry->flags;
+	mapping->source = SOURCE_VFIO;
+	if (entry->flags & EVENT_MAPPING_OFFSET_KNOWN)
+		mapping->offset = (pgoff + entry->offset_delta) << PAGE_SHIFT;
+	if (entry->flags & EVENT_MAPPING_PHYS_KNOWN)
+		mapping->phys_start = (pgoff + entry->phys_delta) << PAGE_SHIFT;
+}
+
+#endif

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VFIOWATCH_KERNEL_TYPES_BPF_H
+#define VFIOWATCH_KERNEL_TYPES_BPF_H
+
+/*
+ * The kernel types we read, with only the fields we read; CO-RE finds their real offsets. A field that some kernels
+ * lack is asked for with bpf_core_field_exists() before it is read.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+/* include/linux/mm.h */
+#define VM_PFNMAP 0x00000400UL
+
+#define PAGE_SHIFT 12
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
+typedef struct {
+	unsigned int val;
+} kuid_t;
+
+struct cred {
+	kuid_t uid;
+};
+
+struct upid {
+	int nr;
+};
+
+struct pid {
+	struct upid numbers[1];
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct task_struct {
+	int pid;
+	int tgid;
+	struct task_struct *group_leader;
+	struct pid *thread_pid;
+	__u64 start_boottime;
+	char comm[16];
+	struct mm_struct *mm;
+	struct files_struct *files;
+	const struct cred *cred;
+	struct css_set *cgroups;
+};
+
+typedef struct {
+	long counter;
+} atomic_long_t;
+
+/* Without PREEMPT_RT; there it holds a struct rwbase_rt instead, and count does not exist. */
+struct rw_semaphore {
+	atomic_long_t count;
+};
+
+struct mm_struct {
+	struct rw_semaphore mmap_lock;
+	struct task_struct *owner; /* CONFIG_MEMCG */
+};
+
+/* pgprot_t is a struct of one word on x86 and arm64. */
+typedef struct {
+	unsigned long pgprot;
+} pgprot_t;
+
+struct vm_operations_struct;
+
+struct vm_area_struct {
+	unsigned long vm_start;
+	unsigned long vm_end;
+	struct mm_struct *vm_mm;
+	pgprot_t vm_page_prot;
+	unsigned long vm_flags;
+	unsigned long vm_pgoff;
+	struct file *vm_file;
+	const struct vm_operations_struct *vm_ops;
+};
+
+struct file_operations {
+	int (*mmap)(struct file *, struct vm_area_struct *);
+};
+
+struct inode;
+
+struct file {
+	const struct file_operations *f_op;
+	void *private_data;
+};
+
+struct kobject {
+	const char *name;
+};
+
+struct bus_type {
+	const char *name;
+};
+
+struct device {
+	struct kobject kobj;
+	const struct bus_type *bus;
+};
+
+struct resource {
+	__u64 start;
+	__u64 end;
+	unsigned long flags;
+};
+
+/* domain_nr: CONFIG_PCI_DOMAINS_GENERIC (arm64). x86 keeps the domain in sysdata, arch/x86/include/asm/pci.h. */
+struct pci_bus {
+	unsigned char number;
+	void *sysdata;
+	int domain_nr;
+};
+
+struct pci_sysdata {
+	int domain;
+};
+
+struct pci_dev {
+	struct pci_bus *bus;
+	unsigned int devfn;
+	struct device dev;
+	struct resource resource[6];
+};
+
+struct vfio_device {
+	struct device *dev;
+};
+
+/*
+ * Since the kernel change "vfio: Allocate per device file structure" (2023) file->private_data of a VFIO device file
+ * is this; before, it is the struct vfio_device itself.
+ */
+struct vfio_device_file {
+	struct vfio_device *device;
+};
+
+/* drivers/vfio/pci/vfio_pci_dmabuf.c, where the kernel has it. */
+struct phys_vec {
+	__u64 paddr;
+	size_t len;
+};
+
+struct vfio_pci_dma_buf {
+	size_t size;
+	struct phys_vec *phys_vec;
+	unsigned int nr_ranges;
+};
+
+struct dma_buf_ops;
+
+struct dma_buf {
+	const struct dma_buf_ops *ops;
+	void *priv;
+};
+
+struct module {
+	char name[56];
+};
+
+/* Contexts of the iterators, kernel/bpf/task_iter.c and map_iter.c. */
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task_vma {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	struct vm_area_struct *vma;
+};
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	unsigned int fd;
+	struct file *file;
+};
+
+struct bpf_map;
+
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	struct bpf_map *map;
+	void *key;
+	void *value;
+};
+
+#pragma clang attribute pop
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VFIOWATCH_MAPS_BPF_H
+#define VFIOWATCH_MAPS_BPF_H
+
+/*
+ * The maps shared by all our BPF objects, pinned by name so that they outlive the daemon. Hash tables allocate entries
+ * as they come. When one is full (or memory is short) the new entry is not tracked: that is counted in struct recorder
+ * and shown as degraded; nothing that the kernel does is refused.
+ */
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <bpf/bpf_helpers.h>
+
+#include "vfiowatch/event.h"
+
+/* A VMA that maps a VFIO device file, keyed by its address: the kernel frees it only after we deleted the entry. */
+struct vma_entry {
+	__u64 mapping_id;     /* 0: the mmap has not returned yet */
+	__u64 file_id;
+	__u64 mapped_ns;
+	__s64 offset_delta;   /* pages: file offset = vm_pgoff + offset_delta */
+	__s64 phys_delta;     /* pages: page frame = vm_pgoff + phys_delta */
+	__u64 request_pgoff;  /* vm_pgoff as userspace asked for it, before the driver rewrote it */
+	__u32 region;
+	__u32 flags;          /* enum event_mapping_flags */
+};
+
+struct file_entry {
+	struct event_file event;
+	struct event_process_id opener;
+	__u64 pci_dev;        /* address of the struct pci_dev, 0: not PCI */
+};
+
+struct cookie_key {
+	__u64 file;           /* address of the struct file, or of the struct dma_buf */
+	__u64 offset;
+	__u32 region;
+	__u32 dialect;
+};
+
+struct cookie_entry {
+	struct event_cookie event;
+	struct event_process_id issuer;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct recorder);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} recorder SEC(".maps");
+
+/* When full, events are dropped and counted per type: see ring.bpf.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 2 * 1024 * 1024);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} ring SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 256 * 1024);
+	__type(key, __u64);
+	__type(value, struct vma_entry);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} vmas SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16 * 1024);
+	__type(key, __u64);
+	__type(value, struct file_entry);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} files SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 64 * 1024);
+	__type(key, struct cookie_key);
+	__type(value, struct cookie_entry);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} cookies SEC(".maps");
+
+#endif

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/*
+ * Reading the truth. Two programs find what was there before recording began and put it into the tables; the others
+ * read the tables together with the live kernel objects behind their entries. What they write is a row of events.
+ */
+
+#include "facts.bpf.h"
+
+#include <bpf/bpf_tracing.h>
+
+/* include/linux/rwsem.h: bit 0 of the count is set while a writer owns the lock. */
+#define RWSEM_WRITER_LOCKED 1UL
+
+/* Where the lock cannot be read (PREEMPT_RT), a copy younger than this counts as in the making. */
+#define COPY_SETTLES_NS (100ULL * 1000 * 1000)
+
+static __always_inline void scan_header(struct event_header *header, __u16 type, __u32 body_size)
+{
+	header->version = EVENT_VERSION;
+	header->type = type;
+	header->size = sizeof(*header) + body_size;
+	header->origin = EVENT_ORIGIN_SCAN;
+	header->time_ns = bpf_ktime_get_boot_ns();
+}
+
+struct row_file {
+	struct event_header header;
+	struct event_file file;
+};
+
+struct row_cookie {
+	struct event_header header;
+	struct event_cookie cookie;
+};
+
+struct row_mapping {
+	struct event_header header;
+	struct event_mapping mapping;
+};
+
+struct row_holder {
+	struct event_header header;
+	struct event_holder holder;
+};
+
+/* Every VMA of every process: those over a VFIO device file that are not known become known. */
+SEC("iter/task_vma")
+int find_mappings(struct bpf_iter__task_vma *ctx)
+{
+	struct vm_area_struct *vma = ctx->vma;
+	struct file_entry *open_file;
+	struct vma_entry entry = {};
+	struct recorder *r;
+	struct file *file;
+	__u64 key = (__u64)vma, pgoff;
+	bool is_new;
+
+	if (!vma || !(vma->vm_flags & VM_PFNMAP))
+		return 0;
+	file = vma->vm_file;
+	if (!file || !is_vfio_device_file(file))
+		return 0;
+	r = recorder_get();
+	if (!r)
+		return 0;
+	if (bpf_map_lookup_elem(&vmas, &key))
+		return 0;
+	open_file = file_entry_get(r, file, EVENT_FILE_FROM_SCAN, &is_new);
+	if (open_file)
+		entry.file_id = open_file->event.file_id;
+	pgoff = vma->vm_pgoff;
+	entry.flags = EVENT_MAPPING_FROM_SCAN;
+	entry.request_pgoff = pgoff;
+	vma_layout(&entry, open_file ? open_file->pci_dev : 0, vma->vm_ops, pgoff, pgoff);
+	entry.mapping_id = recorder_new_identity(r);
+	if (bpf_map_update_elem(&vmas, &key, &entry, BPF_NOEXIST) && !bpf_map_lookup_elem(&vmas, &key))
+		__sync_fetch_and_add(&r->untracked_mappings, 1);
+	return 0;
+}
+
+/* Every descriptor of every process: one row for each that refers to a VFIO device file. */
+SEC("iter/task_file")
+int read_holders(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct file_entry *entry;
+	struct row_holder row;
+	struct recorder *r;
+	bool is_new;
+
+	if (!file || !task || !is_vfio_device_file(file))
+		return 0;
+	r = recorder_get();
+	if (!r)
+		return 0;
+	entry = file_entry_get(r, file, EVENT_FILE_FROM_SCAN, &is_new);
+	if (!entry)
+		return 0;
+	__builtin_memset(&row, 0, sizeof(row));
+	scan_header(&row.header, EVENT_HOLDER, sizeof(row.holder));
+	process_identity(task, &row.header.who);
+	row.holder.file_id = entry->event.file_id;
+	row.holder.fds = 1;
+	bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
+	return 0;
+}
+
+/*
+ * A fork copies VMAs before the child has its own identity: first its leader is still the parent's, then its struct
+ * pid is. Until both are its own (copy_process() in kernel/fork.c) it cannot be named.
+ */
+static __always_inline bool owner_settled(struct task_struct *owner, struct mm_struct *mm)
+{
+	struct mm_struct *leader_mm = BPF_CORE_READ(owner, group_leader, mm);
+
+	if (leader_mm && leader_mm != mm)
+		return false;
+	return BPF_CORE_READ(owner, thread_pid, numbers[0].nr) == BPF_CORE_READ(owner, pid);
+}
+
+static __always_inline bool mm_settled(struct mm_struct *mm, __u64 mapped_ns)
+{
+	if (!bpf_core_field_exists(struct rw_semaphore, count))
+		return bpf_ktime_get_boot_ns() - mapped_ns > COPY_SETTLES_NS;
+	return !(BPF_CORE_READ(mm, mmap_lock.count.counter) & RWSEM_WRITER_LOCKED);
+}
+
+/*
+ * The entry's VMA is alive as long as the entry is in the table. It may be freed and used again while we read, so what
+ * was read counts only if the entry is still there afterwards.
+ */
+SEC("iter/bpf_map_elem")
+int read_mappings(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct vma_entry *entry = ctx->value, *again;
+	const __u64 *address = ctx->key;
+	struct vm_area_struct *vma;
+	struct row_mapping row;
+	struct task_struct *owner;
+	struct mm_struct *mm;
+	bool settled;
+	__u64 key;
+
+	if (!address || !entry || !entry->mapping_id)
+		return 0;
+	key = *address;
+	vma = (struct vm_area_struct *)key;
+	__builtin_memset(&row, 0, sizeof(row));
+	scan_header(&row.header, EVENT_MAPPING, sizeof(row.mapping));
+
+	mm = BPF_CORE_READ(vma, vm_mm);
+	settled = mm_settled(mm, entry->mapped_ns);
+	mapping_describe(&row.mapping, entry, BPF_CORE_READ(vma, vm_start), BPF_CORE_READ(vma, vm_end),
+			 BPF_CORE_READ(vma, vm_pgoff));
+	row.mapping.page_prot = BPF_CORE_READ(vma, vm_page_prot.pgprot);
+	row.mapping.vm_flags = BPF_CORE_READ(vma, vm_flags);
+	if (bpf_core_field_exists(struct mm_struct, owner)) {
+		owner = BPF_CORE_READ(mm, owner);
+		if (owner) {
+			settled = settled && owner_settled(owner, mm);
+			process_identity(owner, &row.header.who);
+		}
+	}
+	settled = settled && mm_settled(mm, entry->mapped_ns);
+	if (!settled)
+		row.mapping.flags |= EVENT_MAPPING_UNSETTLED;
+
+	again = bpf_map_lookup_elem(&vmas, &key);
+	if (!again || again->mapping_id != row.mapping.mapping_id)
+		return 0;
+	bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
+	return 0;
+}
+
+SEC("iter/bpf_map_elem")
+int read_files(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct file_entry *entry = ctx->value;
+	struct row_file row;
+
+	if (!entry)
+		return 0;
+	__builtin_memset(&row, 0, sizeof(row));
+	scan_header(&row.header, EVENT_FILE, sizeof(row.file));
+	row.header.who = entry->opener;
+	row.file = entry->event;
+	bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
+	return 0;
+}
+
+SEC("iter/bpf_map_elem")
+int read_cookies(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct cookie_entry *entry = ctx->value;
+	struct row_cookie row;
+
+	if (!entry)
+		return 0;
+	__builtin_memset(&row, 0, sizeof(row));
+	scan_header(&row.header, EVENT_COOKIE_LIVE, sizeof(row.cookie));
+	row.header.who = entry->issuer;
+	row.cookie = entry->event;
+	bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VFIOWATCH_CLI_CLI_H
+#define VFIOWATCH_CLI_CLI_H
+
+/* What all files of the `vfiowatch` command share: options, exit codes, and how a verb fails. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/snapshot.h"
+
+/* Exit codes of the contract. */
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_CONFLICT = 3,  /* conflicts --check */
+	EXIT_NO_DAEMON = 4,
+	EXIT_DEGRADED = 5,  /* status --check */
+};
+
+enum json_mode {
+	JSON_OFF = 0,
+	JSON_SHORT,  /* one line */
+	JSON_PRETTY,
+};
+
+struct options {
+	enum json_mode json;
+	bool no_legend, no_pager, spawn;
+	bool colour;                   /* decided: option, NO_COLOR, isatty */
+	const char *host;              /* NULL: this one */
+	const char *replay;            /* NULL: live */
+	struct row_filter filter;
+	bool follow;                   /* events -f */
+	bool since_given;
+	int64_t since_ns;              /* CLOCK_REALTIME */
+	bool force;                    /* record: overwrite */
+	uint64_t duration_sec;         /* record: 0: until interrupted */
+	bool check;                    /* status */
+	bool wait;                     /* status */
+	uint64_t wait_sec;
+	const char *file;              /* record: the argument */
+};
+
+/*
+ * Why a verb ends early. Whoever meets the error fills it, main() tells it, once. A signal that ended the verb is
+ * raised again after all is cleaned up, so that the caller sees the usual wait status.
+ */
+struct failure {
+	enum exit_code code;
+	int signal;      /* 0: none */
+	char text[1024]; /* empty: nothing to tell */
+};
+
+/* Returns @code, for `return fail(..)`. */
+enum exit_code fail(struct failure *failure, enum exit_code code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+enum exit_code fail_memory(struct failure *failure);
+
+/* A verb: returns its exit code; if that is not EXIT_OK, @failure may say why. */
+typedef enum exit_code (*verb_handler)(const struct options *options, struct failure *failure);
+
+enum exit_code verb_devices(const struct options *options, struct failure *failure);
+enum exit_code verb_cookies(const struct options *options, struct failure *failure);
+enum exit_code verb_mappings(const struct options *options, struct failure *failure);
+enum exit_code verb_events(const struct options *options, struct failure *failure);
+enum exit_code verb_record(const struct options *options, struct failure *failure);
+enum exit_code verb_status(const struct options *options, struct failure *failure);
+enum exit_code verb_doctor(const struct options *options, struct failure *failure);
+
+#endif

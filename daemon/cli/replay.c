@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli/replay.h"
+
+/* All that a capture closes is kept, up to what a ledger holds of live entries. */
+#define HISTORY (1U << 20)
+
+static enum exit_code fail_capture(const struct replay *replay, enum capture_outcome outcome, struct failure *failure)
+{
+	if (outcome == CAPTURE_IO)
+		return fail(failure, EXIT_FAILED, "%s: offset %" PRIu64 ": %s", replay->path, replay->reader.offset,
+			    strerror(replay->reader.error));
+	return fail(failure, EXIT_FAILED, "%s: offset %" PRIu64 ": %s", replay->path, replay->reader.offset,
+		    replay->reader.reason);
+}
+
+enum exit_code replay_open(struct replay *replay, const char *path, struct failure *failure)
+{
+	const struct ledger_limits limits = { .history = HISTORY };
+	enum capture_outcome outcome;
+
+	*replay = (struct replay){ .path = path, .file = fopen(path, "re") };
+	if (!replay->file)
+		return fail(failure, EXIT_FAILED, "%s: %s", path, strerror(errno));
+	outcome = capture_open(&replay->reader, replay->file);
+	if (outcome != CAPTURE_EVENT)
+		return fail_capture(replay, outcome, failure);
+	replay->clock.realtime_offset_ns = replay->reader.header.realtime_offset_ns;
+	if (ledger_new(&replay->ledger, replay->reader.header.arch, &limits) < 0)
+		return fail_memory(failure);
+	return EXIT_OK;
+}
+
+void replay_close(struct replay *replay)
+{
+	replay->ledger = ledger_free(replay->ledger);
+	if (replay->file)
+		fclose(replay->file);
+	replay->file = NULL;
+}
+
+enum exit_code replay_next(struct replay *replay, bool *more, struct event *event, struct change *change,
+			   struct failure *failure)
+{
+	enum capture_outcome outcome = capture_next(&replay->reader, event);
+
+	*more = outcome == CAPTURE_EVENT;
+	if (outcome == CAPTURE_END)
+		return EXIT_OK;
+	if (outcome != CAPTURE_EVENT)
+		return fail_capture(replay, outcome, failure);
+	if (ledger_apply(replay->ledger, event, change) < 0)
+		return fail_memory(failure);
+	replay->n_events++;
+	if (event->header.type < EVENT_TYPES)
+		replay->n_by_type[event->header.type]++;
+	if (!replay->first_ns)
+		replay->first_ns = event->header.time_ns;
+	replay->last_ns = event->header.time_ns;
+	return EXIT_OK;
+}
+
+enum exit_code replay_all(struct replay *replay, struct failure *failure)
+{
+	struct change change;
+	struct event event;
+	bool more = true;
+
+	while (more) {
+		enum exit_code code = replay_next(replay, &more, &event, &change, failure);
+
+		if (code != EXIT_OK)
+			return code;
+	}
+	return EXIT_OK;
+}

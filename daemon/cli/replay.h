@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VFIOWATCH_CLI_REPLAY_H
+#define VFIOWATCH_CLI_REPLAY_H
+
+/* --replay: a capture, applied to a ledger event by event. */
+
+#include "capture.h"
+#include "cli/cli.h"
+#include "core/ledger.h"
+
+struct replay {
+	const char *path;
+	FILE *file;
+	struct capture_reader reader;
+	struct ledger *ledger;
+	struct snapshot_clock clock;
+	uint64_t n_events, n_by_type[EVENT_TYPES];
+	uint64_t first_ns, last_ns; /* CLOCK_BOOTTIME, 0: no event */
+};
+
+/* Opens the capture and checks its header. replay_close() in any case. */
+enum exit_code replay_open(struct replay *replay, const char *path, struct failure *failure);
+void replay_close(struct replay *replay);
+
+/* Applies the next event. *more is false after the end frame. */
+enum exit_code replay_next(struct replay *replay, bool *more, struct event *event, struct change *change,
+			   struct failure *failure);
+
+/* Applies all of them. */
+enum exit_code replay_all(struct replay *replay, struct failure *failure);
+
+#endif

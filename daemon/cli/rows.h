@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VFIOWATCH_CLI_ROWS_H
+#define VFIOWATCH_CLI_ROWS_H
+
+/* Rows of a list, from a daemon or from a capture. */
+
+#include <json-c/json.h>
+
+#include "cli/cli.h"
+
+enum row_list { ROWS_DEVICES, ROWS_COOKIES, ROWS_MAPPINGS };
+
+/* All rows that pass the filter, as a JSON array that the caller puts. On failure nothing is returned. */
+enum exit_code rows_get(enum row_list list, const struct options *options, struct json_object **ret,
+			struct failure *failure);
+
+#endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/table.h"
+#include "cli/text.h"
+
+/* Columns between two columns, and what a column that may be cut keeps at least. */
+#define GAP        1
+#define SHRINK_MIN 6
+
+struct table {
+	const struct column *columns;
+	size_t n_columns, n_rows, allocated;
+	char **cells; /* n_rows * n_columns */
+};
+
+struct table *table_new(const struct column *columns, size_t n_columns)
+{
+	struct table *table = calloc(1, sizeof(*table));
+
+	if (!table)
+		return NULL;
+	table->columns = columns;
+	table->n_columns = n_columns;
+	return table;
+}
+
+struct table *table_free(struct table *table)
+{
+	if (!table)
+		return NULL;
+	for (size_t i = 0; i < table->n_rows * table->n_columns; i++)
+		free(table->cells[i]);
+	free(table->cells);
+	free(table);
+	return NULL;
+}
+
+int table_add(struct table *table, const char *const *cells)
+{
+	size_t first = table->n_rows * table->n_columns;
+
+	if (table->n_rows == table->allocated) {
+		size_t allocated = 2 * table->allocated + 16;
+		char **grown = reallocarray(table->cells, allocated * table->n_columns, sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		table->cells = grown;
+		table->allocated = allocated;
+	}
+	for (size_t i = 0; i < table->n_columns; i++) {
+		char *safe = text_safe(cells[i] && *cells[i] ? cells[i] : "-");
+
+		if (!safe) {
+			while (i)
+				free(table->cells[first + --i]);
+			return -ENOMEM;
+		}
+		table->cells[first + i] = safe;
+	}
+	table->n_rows++;
+	return 0;
+}
+
+size_t table_rows(const struct table *table)
+{
+	return table->n_rows;
+}
+
+struct layout {
+	size_t widths[TABLE_COLUMNS_MAX];
+	bool dropped[TABLE_COLUMNS_MAX];
+};
+
+static size_t total_width(const struct table *table, const struct layout *layout)
+{
+	size_t total = 0, shown = 0;
+
+	for (size_t i = 0; i < table->n_columns; i++)
+		if (!layout->dropped[i]) {
+			total += layout->widths[i];
+			shown++;
+		}
+	return total + (shown ? (shown - 1) * GAP : 0);
+}
+
+static void measure(const struct table *table, bool header, struct layout *layout)
+{
+	for (size_t column = 0; column < table->n_columns; column++) {
+		size_t widest = header ? text_width(table->columns[column].title) : 0;
+
+		for (size_t row = 0; row < table->n_rows; row++) {
+			size_t width = text_width(table->cells[row * table->n_columns + column]);
+
+			if (width > widest)
+				widest = width;
+		}
+		layout->widths[column] = widest;
+	}
+}
+
+/* Cuts the widest text column by one; false if none can give. */
+static bool shrink_once(const struct table *table, struct layout *layout)
+{
+	size_t widest = table->n_columns;
+
+	for (size_t i = 0; i < table->n_columns; i++) {
+		if (!table->columns[i].shrink || layout->dropped[i] || layout->widths[i] <= SHRINK_MIN)
+			continue;
+		if (widest == table->n_columns || layout->widths[i] > layout->widths[widest])
+			widest = i;
+	}
+	if (widest == table->n_columns)
+		return false;
+	layout->widths[widest]--;
+	return true;
+}
+
+static bool drop_once(const struct table *table, struct layout *layout)
+{
+	size_t first = table->n_columns;
+
+	for (size_t i = 0; i < table->n_columns; i++) {
+		if (!table->columns[i].drop || layout->dropped[i])
+			continue;
+		if (first == table->n_columns || table->columns[i].drop > table->columns[first].drop)
+			first = i;
+	}
+	if (first == table->n_columns)
+		return false;
+	layout->dropped[first] = true;
+	return true;
+}
+
+/* How far the text columns could give in, were they all cut to the least. */
+static size_t least_width(const struct table *table, const struct layout *layout)
+{
+	struct layout least = *layout;
+
+	for (size_t i = 0; i < table->n_columns; i++)
+		if (table->columns[i].shrink && least.widths[i] > SHRINK_MIN)
+			least.widths[i] = SHRINK_MIN;
+	return total_width(table, &least);
+}
+
+/* Whole columns go first until cutting text can do the rest. Still too wide after both: the terminal wraps. */
+static void fit(const struct table *table, size_t width, struct layout *layout)
+{
+	while (least_width(table, layout) > width && drop_once(table, layout))
+		;
+	while (total_width(table, layout) > width && shrink_once(table, layout))
+		;
+}
+
+static void put_spaces(size_t n, FILE *out)
+{
+	fprintf(out, "%*s", (int)n, "");
+}
+
+static void put_cell(const char *text, size_t width, const struct column *column, bool last, FILE *out)
+{
+	size_t own = text_width(text);
+
+	if (own > width) {
+		size_t bytes = text_prefix(text, width - 1);
+
+		fwrite(text, 1, bytes, out);
+		fputs(text_ellipsis(), out);
+		/* A character of two columns may not have fitted into the last one. */
+		own = text_width(text) - text_width(text + bytes) + 1;
+		text = "";
+	}
+	if (column->right)
+		put_spaces(width - own, out);
+	fputs(text, out);
+	if (!column->right && !last)
+		put_spaces(width - own, out);
+}
+
+size_t table_print(const struct table *table, const struct table_style *style, FILE *out)
+{
+	struct layout layout = {};
+	size_t last = 0, left_out = 0;
+
+	measure(table, style->header, &layout);
+	if (style->width)
+		fit(table, style->width, &layout);
+	for (size_t i = 0; i < table->n_columns; i++)
+		if (layout.dropped[i])
+			left_out++;
+		else
+			last = i;
+
+	for (size_t row = style->header ? 0 : 1; row <= table->n_rows; row++) {
+		bool separator = false;
+
+		if (row == 0 && style->colour)
+			fputs("\033[4m", out);
+		for (size_t i = 0; i < table->n_columns; i++) {
+			const char *text = row ? table->cells[(row - 1) * table->n_columns + i] :
+						 table->columns[i].title;
+
+			if (layout.dropped[i])
+				continue;
+			if (separator)
+				put_spaces(GAP, out);
+			put_cell(text, layout.widths[i], &table->columns[i], i == last, out);
+			separator = true;
+		}
+		fputs(row == 0 && style->colour ? "\033[0m\n" : "\n", out);
+	}
+	return left_out;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "core/ledger_internal.h"
+
+const char *mapping_source_name(enum mapping_source source)
+{
+	switch (source) {
+	case SOURCE_VFIO:
+		return "vfio";
+	case SOURCE_DMABUF:
+		return "dmabuf";
+	case SOURCE_SYSFS:
+		return "sysfs";
+	case SOURCE_DEVMEM:
+		return "devmem";
+	case SOURCE_OTHER:
+		return "other";
+	default:
+		return NULL;
+	}
+}
+
+const char *cookie_dialect_name(enum cookie_dialect dialect)
+{
+	switch (dialect) {
+	case DIALECT_REGION_INFO:
+		return "region-info";
+	case DIALECT_MMAP_ATTRS:
+		return "mmap-attrs";
+	case DIALECT_ALIAS_REGION:
+		return "alias-region";
+	case DIALECT_GET_MMAP:
+		return "get-mmap";
+	case DIALECT_DMA_BUF:
+		return "dma-buf";
+	case DIALECT_VARIANT:
+		return "variant";
+	default:
+		return NULL;
+	}
+}
+
+enum memtype ledger_requested(const struct ledger *ledger, const struct mapping *mapping)
+{
+	return mapping->page_prot ? memtype_from_prot(ledger->arch, mapping->page_prot) : MEMTYPE_UNKNOWN;
+}
+
+/* Only plain region info has an answer that is the same in every kernel. */
+enum memtype ledger_promised(const struct ledger *ledger, const struct cookie *cookie)
+{
+	return cookie->dialect == DIALECT_REGION_INFO ? memtype_noncached(ledger->arch) : MEMTYPE_UNKNOWN;
+}

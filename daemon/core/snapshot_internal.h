@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VFIOWATCH_CORE_SNAPSHOT_INTERNAL_H
+#define VFIOWATCH_CORE_SNAPSHOT_INTERNAL_H
+
+/* What rows of entries and rows of events share. */
+
+#include "core/rows.h"
+#include "core/snapshot.h"
+
+/* The cookie through which @mapping was made, or NULL. */
+const struct cookie *mapping_cookie(const struct ledger *ledger, const struct mapping *mapping);
+
+/* `pid` and `comm` */
+void row_process(struct row *row, const struct process *process);
+
+#endif

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "manager.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#include "manager_internal.h"
+
+/* Events kept for clients that follow them. When full the oldest is overwritten, and readers are told how many. */
+#define HISTORY_EVENTS 4096
+
+static int complain(int error, const char *what, const char *remedy)
+{
+	fprintf(stderr, SD_ERR "vfiowatchd: %s: %s%s%s\n", what, strerror(-error), remedy ? ": " : "", remedy ? remedy : "");
+	return error;
+}
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct manager *manager = userdata;
+	int r;
+
+	(void)source;
+	(void)usec;
+	if (manager->unsettled)
+		manager->mappings_changed = true;
+	r = ring_consume(manager->ring);
+	return r < 0 ? r : 0;
+}
+
+static int make_loop(struct manager *manager)
+{
+	sigset_t signals;
+	int r;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
+		return -errno;
+	r = sd_event_new(&manager->loop);
+	if (r >= 0)
+		r = sd_event_add_signal(manager->loop, NULL, SIGTERM, NULL, NULL);
+	if (r >= 0)
+		r = sd_event_add_signal(manager->loop, NULL, SIGINT, NULL, NULL);
+	if (r >= 0)
+		r = sd_event_set_watchdog(manager->loop, true);
+	if (r >= 0)
+		r = sd_event_add_time_relative(manager->loop, &manager->retry, CLOCK_MONOTONIC, 0, 0, on_retry,
+					       manager);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(manager->retry, SD_EVENT_OFF);
+	return r < 0 ? r : 0;
+}
+
+static int make_core(struct manager *manager)
+{
+	int r = ledger_new(&manager->ledger, memtype_host_arch(), NULL);
+
+	if (r == 0)
+		r = history_new(&manager->history, HISTORY_EVENTS);
+	if (r == 0)
+		r = journal_new(&manager->journal);
+	return r;
+}
+
+/* The socket comes first: it keeps a second daemon away from the pins of this one. */
+static int make_bus(struct manager *manager)
+{
+	struct bus_parameters parameters = {
+		.socket = manager->options.socket,
+		.system_bus = manager->options.system_bus,
+	};
+	struct bus_backend backend;
+	int r;
+
+	manager_fill_backend(manager, &backend);
+	r = bus_new(&manager->bus, manager->loop, &parameters, &backend);
+	if (r == -EADDRINUSE)
+		return complain(r, manager->options.socket, "another vfiowatchd is running");
+	if (r < 0)
+		return complain(r, manager->options.socket, "the socket's directory must be writable for root only");
+	return 0;
+}
+
+static int make_source(struct manager *manager)
+{
+	struct ring_handler handler = {
+		.event = manager_on_event,
+		.drained = manager_on_drained,
+		.userdata = manager,
+	};
+	const char *reason;
+	int r;
+
+	r = probes_new(&manager->probes, manager->options.pin_directory, manager->options.sys, &reason);
+	if (r < 0)
+		return complain(r, "cannot record", reason);
+	r = ring_new(&manager->ring, manager->loop, probes_ring_fd(manager->probes),
+		     probes_recorder(manager->probes), &handler);
+	if (r < 0)
+		return complain(r, "cannot read the ring", NULL);
+	return 0;
+}
+
+int manager_new(struct manager **ret, const struct manager_options *options)
+{
+	struct manager *manager = calloc(1, sizeof(*manager));
+	int r;
+
+	if (!manager)
+		return complain(-ENOMEM, "cannot start", NULL);
+	manager->options = *options;
+	manager->started_ns = manager_now_ns();
+	r = make_loop(manager);
+	if (r == 0)
+		r = make_core(manager);
+	if (r < 0)
+		complain(r, "cannot start", NULL);
+	if (r == 0)
+		r = make_bus(manager);
+	if (r == 0)
+		r = make_source(manager);
+	if (r < 0) {
+		manager_free(manager);
+		return r;
+	}
+	*ret = manager;
+	return 0;
+}
+
+/* What an earlier daemon left in the ring comes first, then the truth. */
+int manager_run(struct manager *manager)
+{
+	int r = ring_consume(manager->ring);
+
+	if (r < 0)
+		return complain(r, "cannot read the ring", NULL);
+	manager_update_probes(manager);
+	manager->started = true;
+	manager_report_degraded(manager);
+	sd_notify(false, "READY=1");
+	r = sd_event_loop(manager->loop);
+	sd_notify(false, "STOPPING=1");
+	return r < 0 ? complain(r, "the event loop ended", NULL) : 0;
+}
+
+struct manager *manager_free(struct manager *manager)
+{
+	if (!manager)
+		return NULL;
+	bus_free(manager->bus);
+	ring_free(manager->ring);
+	probes_free(manager->probes, manager->options.keep_recording);
+	journal_free(manager->journal);
+	history_free(manager->history);
+	ledger_free(manager->ledger);
+	sd_event_source_disable_unref(manager->retry);
+	sd_event_unref(manager->loop);
+	free(manager);
+	return NULL;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VFIOWATCH_MANAGER_H
+#define VFIOWATCH_MANAGER_H
+
+/*
+ * Owns every object of the daemon and is the only place that wires them: an event from the ring or from a reading of
+ * the truth goes to the ledger, and what it changed goes to history, journal and bus.
+ */
+
+#include <stdbool.h>
+
+#define MANAGER_PIN_DIRECTORY "/sys/fs/bpf/vfiowatch"
+
+struct manager_options {
+	const char *pin_directory;
+	const char *socket;
+	const char *sys;        /* where sysfs is mounted */
+	bool system_bus;
+	bool keep_recording;    /* leave programs and tables in place at the end, for the next daemon */
+};
+
+struct manager;
+
+/* Returns 0, or a negative errno after it said on stderr what failed and what to do. */
+int manager_new(struct manager **ret, const struct manager_options *options);
+
+/* Runs until SIGTERM or SIGINT. Returns 0 or a negative errno. */
+int manager_run(struct manager *manager);
+
+struct manager *manager_free(struct manager *manager);
+
+#endif

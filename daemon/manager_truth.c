@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#include "core/status.h"
+#include "manager_internal.h"
+#include "source/pci.h"
+#include "source/process.h"
+#include "source/scan.h"
+
+/* How soon to look again at modules on their way and at ranges that were changing. */
+#define RETRY_USEC 20000ULL
+
+uint64_t manager_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+static void apply(struct manager *manager, const struct event *event);
+
+/* Looks up what the event's device and process are, the first time they are met. */
+static void complete_facts(struct manager *manager, const struct change *change)
+{
+	const struct device *device = change->device;
+	const struct process *process = change->process;
+	struct event_process_id who = {};
+	char name[EVENT_NAME_LEN + 1];
+	struct event facts;
+
+	if (process && !process->facts_known && process->key.tgid) {
+		who.tgid = process->key.tgid;
+		who.start_ns = process->key.start_ns;
+		who.uid = process->uid;
+		who.cgroup_id = process->cgroup_id;
+		memcpy(who.comm, process->comm, sizeof(who.comm));
+	}
+	name[0] = 0;
+	if (device && device->is_pci && !device->facts_known)
+		snprintf(name, sizeof(name), "%s", device->name);
+
+	/* The ledger may change below, so nothing of *change is used from here on. */
+	if (who.tgid && process_read(&who, manager_now_ns(), &facts) == 0)
+		apply(manager, &facts);
+	if (name[0] && pci_read(manager->options.sys, name, manager_now_ns(), &facts) == 0)
+		apply(manager, &facts);
+}
+
+/* Only first times are told: those the kernel says are, and those that a reading finds after their event was lost. */
+static bool is_first_issue(const struct manager *manager, const struct event *event, const struct change *change)
+{
+	if (change->kind != CHANGE_COOKIE_ISSUED)
+		return false;
+	if (event->header.origin == EVENT_ORIGIN_KERNEL)
+		return event->cookie.issued == 1;
+	return manager->started;
+}
+
+static bool is_of_interest(const struct event *event)
+{
+	return event->header.type != EVENT_MODULE || strstr(event->module.name, "vfio");
+}
+
+static void apply(struct manager *manager, const struct event *event)
+{
+	struct change change;
+
+	if (ledger_apply(manager->ledger, event, &change) < 0) {
+		/* Out of memory: the ledger is as before, and the truth is read again when there is some. */
+		manager->readings_due = 2;
+		return;
+	}
+	if (change.kind == CHANGE_NONE)
+		return;
+	if (is_of_interest(event))
+		history_add(manager->history, event);
+	if (is_first_issue(manager, event, &change))
+		journal_cookie_issued(manager->journal, manager_now_ns(), manager->ledger, change.cookie,
+				      change.process, event->header.sequence);
+	if (change.kind == CHANGE_COPIED)
+		manager->mappings_changed = true;
+	if (change.kind == CHANGE_MODULE)
+		manager->modules_changed = true;
+	complete_facts(manager, &change);
+}
+
+void manager_on_event(void *userdata, const struct event *event)
+{
+	apply(userdata, event);
+}
+
+static void take_row(void *userdata, const struct event *event)
+{
+	struct manager *manager = userdata;
+
+	if (event->header.type == EVENT_MAPPING && event->mapping.flags & EVENT_MAPPING_UNSETTLED)
+		manager->unsettled = true;
+	apply(manager, event);
+}
+
+/*
+ * Reads one kind of entries and closes those that are gone. Returns 1 if the kernel changed nothing meanwhile, 0 if it
+ * did, or a negative errno. While nothing is recorded nothing exists.
+ */
+static int read_entries(struct manager *manager, enum probes_iterator iterator, enum reading what)
+{
+	struct recorder *recorder = probes_recorder(manager->probes);
+	uint64_t before = __atomic_load_n(&recorder->sequence, __ATOMIC_ACQUIRE);
+	struct event closing;
+	bool quiet;
+	int r;
+
+	ledger_begin_reading(manager->ledger, what);
+	r = scan_read(manager->probes, iterator, take_row, manager);
+	if (r < 0 && r != -ENODATA)
+		return r;
+	quiet = __atomic_load_n(&recorder->sequence, __ATOMIC_ACQUIRE) == before;
+	while (ledger_next_absent(manager->ledger, what, quiet, manager_now_ns(), &closing))
+		apply(manager, &closing);
+	return quiet;
+}
+
+static int read_mappings(struct manager *manager)
+{
+	int r;
+
+	manager->mappings_changed = false;
+	manager->unsettled = false;
+	r = read_entries(manager, ITERATOR_MAPPINGS, READING_MAPPINGS);
+	if (r < 0)
+		manager->mappings_changed = true;
+	return r;
+}
+
+static int read_everything(struct manager *manager)
+{
+	int files, cookies, mappings, holders;
+
+	files = read_entries(manager, ITERATOR_FILES, READING_FILES);
+	cookies = files < 0 ? files : read_entries(manager, ITERATOR_COOKIES, READING_COOKIES);
+	mappings = cookies < 0 ? cookies : read_mappings(manager);
+	holders = mappings < 0 ? mappings : read_entries(manager, ITERATOR_HOLDERS, READING_HOLDERS);
+	if (holders < 0)
+		return holders;
+	manager->readings++;
+	if (files && cookies && mappings)
+		manager->readings_due = 0;
+	else if (manager->readings_due > 0)
+		manager->readings_due--;
+	return 0;
+}
+
+static void note_losses(struct manager *manager)
+{
+	struct recorder *recorder = probes_recorder(manager->probes);
+	struct event event = {};
+
+	for (unsigned int type = 0; type < EVENT_KERNEL_TYPES; type++) {
+		uint64_t lost = __atomic_load_n(&recorder->lost[type], __ATOMIC_ACQUIRE);
+
+		if (lost == recorder->reported[type])
+			continue;
+		event.header.version = EVENT_VERSION;
+		event.header.type = EVENT_LOST;
+		event.header.size = sizeof(event.header) + sizeof(event.lost);
+		event.header.origin = EVENT_ORIGIN_SCAN;
+		event.header.time_ns = manager_now_ns();
+		event.lost.type = type;
+		event.lost.count = lost - recorder->reported[type];
+		apply(manager, &event);
+		journal_events_lost(manager->journal, event_type_name(type), event.lost.count);
+		recorder->reported[type] = lost;
+		manager->readings_due = 2;
+	}
+}
+
+static void look_again(struct manager *manager)
+{
+	sd_event_source_set_time_relative(manager->retry, RETRY_USEC);
+	sd_event_source_set_enabled(manager->retry, SD_EVENT_ONESHOT);
+}
+
+void manager_on_drained(void *userdata)
+{
+	struct manager *manager = userdata;
+	int r = 0;
+
+	note_losses(manager);
+	if (manager->modules_changed)
+		manager_update_probes(manager);
+	if (manager->readings_due)
+		r = read_everything(manager);
+	else if (manager->mappings_changed)
+		r = read_mappings(manager);
+	if (r < 0)
+		fprintf(stderr, SD_WARNING "cannot read the mappings: %s; trying again\n", strerror(-r));
+	if (r < 0 || manager->readings_due || manager->unsettled)
+		look_again(manager);
+	manager_report_degraded(manager);
+	if (manager->bus)
+		bus_events_added(manager->bus);
+}
+
+/* Finds what was there before recording began; the files and mappings found get entries of their own. */
+static int find_older(struct manager *manager)
+{
+	int r = scan_read(manager->probes, ITERATOR_FIND, take_row, manager);
+
+	return r < 0 ? r : scan_read(manager->probes, ITERATOR_HOLDERS, take_row, manager);
+}
+
+static void recording_began(struct manager *manager)
+{
+	int r = find_older(manager);
+
+	if (r >= 0)
+		r = read_everything(manager);
+	if (r < 0)
+		fprintf(stderr, SD_WARNING "cannot read what is mapped already: %s; trying again\n", strerror(-r));
+	if (r < 0 || manager->unsettled)
+		look_again(manager);
+	if (r < 0)
+		manager->readings_due = 2;
+}
+
+void manager_update_probes(struct manager *manager)
+{
+	bool settled;
+
+	manager->modules_changed = false;
+	switch (probes_update(manager->probes, &settled)) {
+	case PROBES_SAME:
+		break;
+	case PROBES_ATTACHED:
+		fprintf(stderr, SD_INFO "recording\n");
+		recording_began(manager);
+		break;
+	case PROBES_DETACHED:
+		fprintf(stderr, SD_INFO "recording stopped: the vfio modules are not in use\n");
+		read_everything(manager);
+		break;
+	case PROBES_FAILED:
+		break;
+	}
+	if (!settled) {
+		manager->modules_changed = true;
+		look_again(manager);
+	}
+}
+
+static void found_device(void *userdata, const char *name)
+{
+	struct manager *manager = userdata;
+	struct event facts;
+
+	if (pci_read(manager->options.sys, name, manager_now_ns(), &facts) == 0)
+		apply(manager, &facts);
+}
+
+int manager_refresh(void *userdata, unsigned int what)
+{
+	struct manager *manager = userdata;
+	int r;
+
+	r = ring_consume(manager->ring);
+	if (r >= 0 && what & BUS_REFRESH_DEVICES)
+		r = pci_enumerate(manager->options.sys, found_device, manager);
+	if (r >= 0 && what & BUS_REFRESH_DEVICES)
+		r = read_entries(manager, ITERATOR_HOLDERS, READING_HOLDERS);
+	if (r >= 0 && what & BUS_REFRESH_MAPPINGS)
+		r = read_mappings(manager);
+	if (manager->unsettled)
+		look_again(manager);
+	return r < 0 ? r : 0;
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "source/modules.h"
+
+#include <bpf/btf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "source/targets.h"
+
+enum module_presence module_presence(const char *sys, const char *module)
+{
+	char path[PATH_MAX], state[16] = "";
+	_cleanup_(closefile) FILE *file = NULL;
+
+	snprintf(path, sizeof(path), "%s/module/%s", sys, module);
+	if (access(path, F_OK) < 0)
+		return MODULE_ABSENT;
+	snprintf(path, sizeof(path), "%s/module/%s/initstate", sys, module);
+	file = fopen(path, "re");
+	if (!file)
+		return MODULE_LIVE; /* built in: it has parameters but no state */
+	if (!fgets(state, sizeof(state), file))
+		return MODULE_MOVING;
+	return strncmp(state, "live", 4) == 0 ? MODULE_LIVE : MODULE_MOVING;
+}
+
+bool module_in_use(const char *sys, const char *module)
+{
+	char path[PATH_MAX];
+	_cleanup_(closedirectory) DIR *directory = NULL;
+	struct dirent *entry;
+
+	snprintf(path, sizeof(path), "%s/module/%s/holders", sys, module);
+	directory = opendir(path);
+	if (!directory)
+		return module_presence(sys, module) == MODULE_LIVE;
+	while ((entry = readdir(directory)))
+		if (entry->d_name[0] != '.')
+			return true;
+	return false;
+}
+
+static bool btf_has_function(const struct btf *btf, const char *name)
+{
+	return btf && btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
+}
+
+int kernel_functions_find(bool *exists)
+{
+	_cleanup_(btf_freep) struct btf *vmlinux = btf__load_vmlinux_btf();
+	_cleanup_(btf_freep) struct btf *own = NULL;
+	const char *loaded = NULL;
+
+	if (!vmlinux)
+		return -errno;
+	for (size_t i = 0; i < N_TARGETS; i++) {
+		exists[i] = btf_has_function(vmlinux, targets[i].function);
+		if (exists[i] || strcmp(targets[i].module, "vmlinux") == 0)
+			continue;
+		if (!loaded || strcmp(loaded, targets[i].module) != 0) {
+			btf__free(own);
+			loaded = targets[i].module;
+			own = btf__load_module_btf(loaded, vmlinux);
+		}
+		exists[i] = btf_has_function(own, targets[i].function);
+	}
+	return 0;
+}
+
+int kernel_symbols_find(const char *kallsyms, struct kernel_symbol *symbols, size_t n)
+{
+	_cleanup_(closefile) FILE *file = fopen(kallsyms, "re");
+	char line[512], name[256], module[80];
+	uint64_t address;
+	int fields;
+
+	if (!file)
+		return -errno;
+	for (size_t i = 0; i < n; i++)
+		symbols[i].address = 0;
+	while (fgets(line, sizeof(line), file)) {
+		fields = sscanf(line, "%" SCNx64 " %*c %255s [%79[^]]]", &address, name, module);
+		if (fields < 2)
+			continue;
+		for (size_t i = 0; i < n; i++)
+			if (strcmp(symbols[i].name, name) == 0 &&
+			    (fields == 2 || strcmp(symbols[i].module, module) == 0))
+				symbols[i].address = address;
+	}
+	return ferror(file) ? -EIO : 0;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VFIOWATCH_SOURCE_MODULES_H
+#define VFIOWATCH_SOURCE_MODULES_H
+
+/* What /sys/module and /proc/kallsyms say about the modules we attach to. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Symbols of the kernel and its modules with their addresses, for root. */
+#define KALLSYMS "/proc/kallsyms"
+
+enum module_presence {
+	MODULE_ABSENT,
+	MODULE_MOVING, /* coming or going */
+	MODULE_LIVE,   /* usable, also if built in */
+};
+
+/* @sys: where sysfs is mounted. */
+enum module_presence module_presence(const char *sys, const char *module);
+
+/* True if another module uses @module, or if it is built in (then it cannot go away). */
+bool module_in_use(const char *sys, const char *module);
+
+/*
+ * Which of the N_TARGETS functions of source/targets.h the kernel's BTF has; a built-in module's are in the BTF of the
+ * kernel proper. 0, or a negative errno if the kernel has no BTF.
+ */
+int kernel_functions_find(bool *exists);
+
+struct kernel_symbol {
+	const char *module; /* as kallsyms tells; a built-in symbol matches too */
+	const char *name;
+	uint64_t address;   /* result, 0: not found */
+};
+
+/* Looks up @n symbols in one pass over @kallsyms (a path). 0, or a negative errno if it cannot be read. */
+int kernel_symbols_find(const char *kallsyms, struct kernel_symbol *symbols, size_t n);
+
+#endif

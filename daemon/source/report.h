@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VFIOWATCH_SOURCE_REPORT_H
+#define VFIOWATCH_SOURCE_REPORT_H
+
+/* What this kernel offers for recording, found without attaching anything: the body of `vfiowatch doctor`. */
+
+#include <json-c/json.h>
+
+/*
+ * {"checks": [{"name", "ok": true | false | null, "detail", "remedy"}]}; null: cannot be told yet. @sys: where sysfs
+ * is mounted; @pin_directory: where the daemon pins. NULL: out of memory.
+ */
+struct json_object *report_kernel(const char *sys, const char *pin_directory);
+
+#endif

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VFIOWATCH_EVENT_H
+#define VFIOWATCH_EVENT_H
+
+/*
+ * Events: what BPF programs write, the daemon reads, and captures store. One layout for all three.
+ *
+ * An event says either that something happened in the kernel (origin EVENT_ORIGIN_KERNEL: made in a BPF hook,
+ * counted in struct recorder) or what the truth is right now (EVENT_ORIGIN_SCAN: read from live VMAs, files and
+ * BPF maps by an iterator, or from sysfs and /proc by the daemon). Applying the second kind twice changes nothing.
+ *
+ * All fields are in the byte order of the host that made them. Structures have no implicit padding, and BPF zeroes
+ * the whole record before filling it. Text is not terminated when it fills its field, and may hold any byte.
+ */
+
+#include <linux/types.h>
+
+#define EVENT_VERSION 1
+
+/* TASK_COMM_LEN of include/linux/sched.h. */
+#define EVENT_COMM_LEN 16
+#define EVENT_NAME_LEN 64
+#define EVENT_BARS     6
+
+enum event_type {
+	EVENT_NONE = 0,
+	EVENT_OPEN,           /* struct event_file: a VFIO device file came to be */
+	EVENT_RELEASE,        /* struct event_file: its last reference is gone; only file_id is set */
+	EVENT_COOKIE,         /* struct event_cookie: a cookie was issued, for the first time or again */
+	EVENT_COOKIE_RELEASE, /* struct event_cookie: an exported DMABUF was released; cookie_id and file_id are set */
+	EVENT_MAP,            /* struct event_mapping: mmap of a cookie succeeded */
+	EVENT_COPY,           /* struct event_mapping: the kernel copied a mapped VMA (fork, split, mremap); its range
+				 is that of the original and is settled by a later EVENT_MAPPING */
+	EVENT_UNMAP,          /* struct event_mapping: the VMA is gone; only mapping_id is set */
+	EVENT_MODULE,         /* struct event_module: a kernel module was loaded or freed */
+	EVENT_KERNEL_TYPES,   /* number of types above: those a BPF program generates and counts */
+
+	EVENT_FILE = 32,      /* struct event_file: this file is open */
+	EVENT_COOKIE_LIVE,    /* struct event_cookie: this cookie is valid */
+	EVENT_MAPPING,        /* struct event_mapping: this VMA is mapped, with this range, owned by header.who */
+	EVENT_HOLDER,         /* struct event_holder: header.who has this file in its descriptor table */
+	EVENT_DEVICE,         /* struct event_device: facts of a PCI device */
+	EVENT_PROCESS,        /* struct event_process: facts of the process header.who */
+	EVENT_LOST,           /* struct event_lost: kernel events of one type were dropped */
+	EVENT_TYPES,
+};
+
+enum event_origin {
+	EVENT_ORIGIN_KERNEL = 0,
+	EVENT_ORIGIN_SCAN = 1,
+};
+
+/* Where a mapping of a BAR comes from. */
+enum mapping_source {
+	SOURCE_VFIO = 0,
+	SOURCE_DMABUF,
+	SOURCE_SYSFS,
+	SOURCE_DEVMEM,
+	SOURCE_OTHER,
+	SOURCE_TYPES,
+};
+
+/* The uAPI by which a cookie was issued; names as in the JSON contract. */
+enum cookie_dialect {
+	DIALECT_REGION_INFO = 0,
+	DIALECT_MMAP_ATTRS,
+	DIALECT_ALIAS_REGION,
+	DIALECT_GET_MMAP,
+	DIALECT_DMA_BUF,
+	DIALECT_VARIANT,
+	DIALECT_TYPES,
+};
+
+/* EVENT_REGION_UNKNOWN: the region index is not known; never a real index. */
+#define EVENT_REGION_UNKNOWN 0xffffffffU
+
+/*
+ * A process as the kernel knows it. start_ns is task_struct.start_boottime of the thread group leader: with the
+ * tgid it names one process of this boot, also after the pid was reused. All zero: not known.
+ */
+struct event_process_id {
+	__u64 start_ns;  /* ns since boot, CLOCK_BOOTTIME */
+	__u64 cgroup_id; /* inode number of the cgroup v2 directory, 0: unknown */
+	__u32 tgid;      /* in the initial pid namespace, 0: unknown */
+	__u32 uid;       /* in the initial user namespace */
+	char comm[EVENT_COMM_LEN];
+};
+
+struct event_header {
+	__u16 version;  /* EVENT_VERSION */
+	__u16 type;     /* enum event_type */
+	__u16 size;     /* bytes of this record with its header */
+	__u16 origin;   /* enum event_origin */
+	__u64 sequence; /* kernel events: unique, rising in the order generated, gaps are losses; else 0 */
+	__u64 time_ns;  /* CLOCK_BOOTTIME when it happened or was read */
+	struct event_process_id who;
+};
+
+/*
+ * A PCI address packed as domain << 16 | bus << 8 | devfn. Only valid with EVENT_DEVICE_IS_PCI.
+ * Domains are 32 bits wide in the kernel (VMD uses 0x10000 and up), so this is a __u64.
+ */
+#define EVENT_PCI_ADDRESS(domain, bus, devfn) ((__u64)(domain) << 16 | (__u64)(bus) << 8 | (__u64)(devfn))
+
+enum event_file_flags {
+	EVENT_DEVICE_IS_PCI = 1 << 0,
+	EVENT_FILE_FROM_SCAN = 1 << 1, /* it was open before recording began: what it did earlier is unknown */
+	EVENT_FILE_IS_CDEV = 1 << 2,   /* opened as /dev/vfio/devices/vfioN, else through a group */
+	EVENT_FILE_HOLDERS_KNOWN = 1 << 3, /* ledger_replay() only: all its holders follow as EVENT_HOLDER */
+};
+
+struct event_file {
+	__u64 file_id;               /* names one struct file for ever, never 0, never reused */
+	__u64 pci_address;           /* EVENT_PCI_ADDRESS() */
+	__u64 opened_ns;             /* CLOCK_BOOTTIME, 0: unknown */
+	__u32 flags;                 /* enum event_file_flags */
+	__u32 reserved;
+	char device[EVENT_NAME_LEN]; /* dev_name() of the device behind the file */
+};
+
+struct event_cookie {
+	__u64 cookie_id;  /* names one cookie for ever, never 0, never reused */
+	__u64 file_id;    /* file it is valid on; a DMABUF cookie has the file it was exported from */
+	__u64 offset;     /* file offset in bytes; 0 for a DMABUF */
+	__u64 size;       /* bytes */
+	__u64 issued;     /* times issued so far since recording began, this one included; 0: found by scan only */
+	__u64 issued_ns;  /* CLOCK_BOOTTIME of the first time seen, 0: unknown */
+	__u64 phys_start; /* DMABUF: first physical address, else 0 */
+	__u32 region;     /* region index */
+	__u32 flags;      /* VFIO_REGION_INFO_FLAG_* of include/uapi/linux/vfio.h; a DMABUF has READ | WRITE | MMAP as opened */
+	__u32 dialect;    /* enum cookie_dialect */
+	__u32 ranges;     /* DMABUF: number of physical ranges; else 1 */
+};
+
+enum event_mapping_flags {
+	EVENT_MAPPING_PHYS_KNOWN = 1 << 0,   /* phys_start and region are the kernel's own layout */
+	EVENT_MAPPING_OFFSET_KNOWN = 1 << 1, /* offset is in the file's cookie space */
+	EVENT_MAPPING_FROM_SCAN = 1 << 2,    /* it was mapped before recording began */
+	EVENT_MAPPING_UNSETTLED = 1 << 3,    /* read in the middle of a system call (mmap lock held for writing, or a fork not
+						finished): range and owner may still change, with no further event */
+};
+
+struct event_mapping {
+	__u64 mapping_id; /* names one VMA for ever, never 0, never reused */
+	__u64 from_id;    /* EVENT_COPY: the mapping it was copied from; else 0 */
+	__u64 file_id;    /* 0: unknown */
+	__u64 start;      /* first byte of the VMA */
+	__u64 end;        /* first byte after it, a multiple of the page size */
+	__u64 offset;     /* file offset of start in bytes */
+	__u64 phys_start; /* physical address of start */
+	__u64 page_prot;  /* vma->vm_page_prot as the architecture has it */
+	__u64 vm_flags;   /* vma->vm_flags */
+	__u64 mapped_ns;  /* CLOCK_BOOTTIME of the mmap or copy, 0: unknown */
+	__u32 region;     /* BAR index, or EVENT_REGION_UNKNOWN */
+	__u16 source;     /* enum mapping_source */
+	__u16 flags;      /* enum event_mapping_flags */
+};
+
+/* enum module_state of include/linux/module.h, as far as the tracepoints tell. */
+enum event_module_state {
+	EVENT_MODULE_COMING = 1, /* tracepoint module_load: not yet live */
+	EVENT_MODULE_GONE = 2,   /* tracepoint module_free */
+};
+
+struct event_module {
+	__u32 state; /* enum event_module_state */
+	__u32 reserved;
+	char name[EVENT_NAME_LEN]; /* MODULE_NAME_LEN is 56 on 64 bit */
+};
+
+/* header.who holds fds open descriptors of the file; fds 0 ends its holding. */
+struct event_holder {
+	__u64 file_id;
+	__u32 fds;
+	__u32 reserved;
+};
+
+/* IORESOURCE_* bits of include/linux/ioport.h that we read, as sysfs `resource` prints them. */
+#define EVENT_BAR_PREFETCH 0x00002000ULL
+#define EVENT_BAR_MEM      0x00000200ULL
+
+struct event_bar {
+	__u64 phys_start;
+	__u64 size;  /* bytes, 0: not implemented */
+	__u64 flags; /* IORESOURCE_* */
+};
+
+struct event_device {
+	__u64 pci_address;
+	__u32 class_code;    /* 24 bits: class, subclass, programming interface */
+	__u16 vendor;
+	__u16 product;
+	__s32 iommu_group;   /* -1: none or unknown */
+	__u32 present;       /* 1: in sysfs; 0: gone */
+	struct event_bar bars[EVENT_BARS];
+	char driver[EVENT_NAME_LEN]; /* empty: none */
+};
+
+/* Facts that the daemon looks up about header.who. Empty text: unknown. */
+struct event_process {
+	char unit[2 * EVENT_NAME_LEN];
+	char machine[EVENT_NAME_LEN];
+};
+
+struct event_lost {
+	__u32 type; /* enum event_type of the dropped events */
+	__u32 reserved;
+	__u64 count; /* dropped since the EVENT_LOST before */
+};
+
+struct event {
+	struct event_header header;
+	union {
+		struct event_file file;
+		struct event_cookie cookie;
+		struct event_mapping mapping;
+		struct event_module module;
+		struct event_holder holder;
+		struct event_device device;
+		struct event_process process;
+		struct event_lost lost;
+	};
+};
+
+/* The only right header.size of an event of @type; 0 for a value that is no event type. */
+static inline __u16 event_size(__u32 type)
+{
+	switch (type) {
+	case EVENT_OPEN:
+	case EVENT_RELEASE:
+	case EVENT_FILE:
+		return sizeof(struct event_header) + sizeof(struct event_file);
+	case EVENT_COOKIE:
+	case EVENT_COOKIE_RELEASE:
+	case EVENT_COOKIE_LIVE:
+		return sizeof(struct event_header) + sizeof(struct event_cookie);
+	case EVENT_MAP:
+	case EVENT_COPY:
+	case EVENT_UNMAP:
+	case EVENT_MAPPING:
+		return sizeof(struct event_header) + sizeof(struct event_mapping);
+	case EVENT_MODULE:
+		return sizeof(struct event_header) + sizeof(struct event_module);
+	case EVENT_HOLDER:
+		return sizeof(struct event_header) + sizeof(struct event_holder);
+	case EVENT_DEVICE:
+		return sizeof(struct event_header) + sizeof(struct event_device);
+	case EVENT_PROCESS:
+		return sizeof(struct event_header) + sizeof(struct event_process);
+	case EVENT_LOST:
+		return sizeof(struct event_header) + sizeof(struct event_lost);
+	default:
+		return 0;
+	}
+}
+
+/*
+ * Shared state of the BPF programs and the consumer of the ring: one element of a pinned, memory-mapped array, so
+ * that it outlives the daemon. Generated, lost and untracked are written by BPF only, the consumer part by the
+ * daemon only. For every type, at rest: generated = delivered + lost.
+ */
+struct recorder {
+	__u64 sequence;                      /* last event sequence given out */
+	__u64 identity;                      /* last file, cookie or mapping id given out */
+	__u64 generated[EVENT_KERNEL_TYPES]; /* events the programs wanted to write */
+	__u64 lost[EVENT_KERNEL_TYPES];      /* of those, dropped because the ring was full */
+	__u64 untracked_mappings;            /* mappings missed because the table of VMAs was full */
+	__u64 untracked_files;
+	__u64 untracked_cookies;
+
+	__u64 waiting;                       /* consumer: 1: asleep, wake it on the next event; BPF resets it */
+	__u64 delivered[EVENT_KERNEL_TYPES]; /* consumer: events taken from the ring */
+	__u64 reported[EVENT_KERNEL_TYPES];  /* consumer: losses already announced by an EVENT_LOST */
+	__u64 last_sequence;                 /* consumer: event handled last; a restart meets it again at most once */
+	__u64 build;                         /* loader: digest of the BPF object that fills this */
+};
+
+#endif

@@ -1,0 +1,43 @@
+# vm: --systemd
+# Audit records in journald, under the unit of the process concerned.
+. /tests/lib.sh
+
+systemctl is-active --quiet vfiowatchd.service || fail "the service is not active"
+expect "the daemon is ready" vfiowatch status --wait=60 >/dev/null
+systemd-run --quiet --wait --unit=driver.service vfio-client -c 'open d group 0000:00:01.0; info d 2; info d 2; mmap a d 2; comm \x1b[31mred; info d 0' ||
+	fail "the client failed"
+journalctl --sync
+# shellcheck disable=SC1091
+cookie_issued=$(sed -n 's/^-- \(.*\)/\1/p' /usr/lib/systemd/catalog/vfiowatch.catalog | sed -n 1p)
+events_lost=$(sed -n 's/^-- \(.*\)/\1/p' /usr/lib/systemd/catalog/vfiowatch.catalog | sed -n 2p)
+
+journalctl "MESSAGE_ID=$cookie_issued" -o json >/tmp/records
+expect_equal "one record per cookie, not per call" "$(wc -l </tmp/records)" 2
+expect_equal "with the contract's fields" "$(head -n 1 /tmp/records |
+	jq -r '[.VFIOWATCH_DEVICE, .VFIOWATCH_REGION, .VFIOWATCH_SOURCE, .VFIOWATCH_DIALECT, .VFIOWATCH_OFFSET,
+		.VFIOWATCH_SIZE, .VFIOWATCH_REQUESTED, .OBJECT_SYSTEMD_UNIT, .OBJECT_COMM] | join(" ")')" \
+	"0000:00:01.0 2 vfio region-info 0x20000000000 16777216 uc- driver.service vfio-client"
+expect_equal "the sequence is there" "$(jq -r 'select(.VFIOWATCH_SEQ == null) | .MESSAGE' /tmp/records)" ""
+expect_equal "the records are under the client's unit" \
+	"$(journalctl -u driver.service "MESSAGE_ID=$cookie_issued" -o cat | wc -l)" 2
+expect_equal "hostile names are escaped" "$(tail -n 1 /tmp/records | jq -r .MESSAGE | LC_ALL=C tr -d ' -~\n' | wc -c)" 0
+journalctl -x "MESSAGE_ID=$cookie_issued" | grep -q 'This is an audit record' || fail "no catalog text"
+
+# A loss is recorded too.
+kill -STOP "$(systemctl show -P MainPID vfiowatchd.service)"
+touch /tmp/end
+expect "a storm runs" vfio-client /tests/storm-held.vfio
+kill -CONT "$(systemctl show -P MainPID vfiowatchd.service)"
+expect "nothing is left" check-ledger
+expect_balance
+journalctl --sync
+expect_equal "the journal has every loss" \
+	"$(journalctl "MESSAGE_ID=$events_lost" -o json | jq -s '[.[].VFIOWATCH_LOST | tonumber] | add')" "$(status .lost)"
+[ "$(status .lost)" -gt 0 ] || fail "nothing was lost"
+
+# The system bus serves the same.
+expect_equal "over the system bus" \
+	"$(VFIOWATCH_ADDRESS=unix:path=/run/dbus/system_bus_socket vfiowatch status --json | jq -r .recording)" on
+systemctl stop vfiowatchd.service || fail "the service does not stop"
+[ ! -e /sys/fs/bpf/vfiowatch ] || fail "pins are left after the service was stopped"
+[ ! -e /run/vfiowatch/bus ] || fail "the socket is left after the service was stopped"

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh
+# For the scenarios, in the guest. The first thing that does not hold ends a scenario.
+
+fail() {
+	echo "FAILED: $*" >&2
+	exit 1
+}
+
+# what COMMAND...: COMMAND must succeed.
+expect() {
+	what=$1
+	shift
+	"$@" || fail "$what: $*"
+}
+
+# WHAT TEXT WANTED
+expect_equal() {
+	[ "$2" = "$3" ] || fail "$1: got '$2', want '$3'"
+}
+
+# WHAT STATUS COMMAND...
+expect_status() {
+	what=$1 wanted=$2 got=0
+	shift 2
+	"$@" >/tmp/expect.out 2>/tmp/expect.err || got=$?
+	[ "$got" -eq "$wanted" ] || fail "$what: $* exited with $got, not $wanted: $(cat /tmp/expect.out /tmp/expect.err)"
+}
+
+# WHAT SECONDS COMMAND...: until COMMAND succeeds; the limit is only for what never happens.
+eventually() {
+	what=$1 tries=$(($2 * 10))
+	shift 2
+	while ! "$@" >/dev/null 2>&1; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || fail "$what: never: $*"
+		sleep 0.1
+	done
+}
+
+start_daemon() {
+	vfiowatchd --foreground "$@" 2>>/out/vfiowatchd.log &
+	daemon=$!
+	expect "the daemon is ready" vfiowatch status --wait=60 >/dev/null
+}
+
+stop_daemon() {
+	kill "$daemon"
+	wait "$daemon" || fail "the daemon ended with $?: $(tail -n 3 /out/vfiowatchd.log)"
+}
+
+# .status EXPRESSION: of the status object
+status() {
+	vfiowatch status --json=short | jq -r "$1"
+}
+
+# Every event that was generated was delivered or counted as lost, for each type.
+expect_balance() {
+	odd=$(status '.kernel_types[] | select(.generated != .delivered + .lost) | tostring')
+	[ -z "$odd" ] || fail "generated is not delivered + lost: $odd"
+	expect_equal "nothing is left untracked" "$(status '[.untracked[]] | add')" 0
+}
+
+recording_is() {
+	[ "$(status .recording)" = "$1" ]
+}

@@ -1,0 +1,21 @@
+# vm: --daemon
+# Hostile process names reach neither terminal nor JSON as they are.
+. /tests/lib.sh
+
+vfio-client /tests/names.vfio &
+client=$!
+eventually "the client has mapped" 60 test -e /tmp/names
+expect "names are right, escaped" check-ledger --require-some 5
+for view in "mappings" "mappings --json" "mappings --json=pretty" "cookies --all" "cookies --all --json" "devices" \
+	"devices --json" "events" "events --json" "mappings --color=always"; do
+	# shellcheck disable=SC2086
+	vfiowatch $view >/tmp/view || fail "vfiowatch $view failed"
+	[ -s /tmp/view ] || fail "vfiowatch $view shows nothing"
+	sed 's/\x1b\[[0-9;]*m//g' </tmp/view >/tmp/plain
+	[ "$view" = "mappings --color=always" ] || cp /tmp/view /tmp/plain
+	bad=$(tr -d '\n' </tmp/plain | LC_ALL=C tr -d ' -~' | wc -c)
+	expect_equal "bytes of vfiowatch $view that are not printable ASCII" "$bad" 0
+	grep -q 'x1b' /tmp/view || fail "vfiowatch $view does not show the escape character"
+done
+touch /tmp/end
+wait $client || fail "the client failed"
