@@ -79,9 +79,60 @@ install: all
 	install -D -m 644 docs/vfiowatch.1 $(DESTDIR)$(PREFIX)/share/man/man1/vfiowatch.1
 	install -D -m 644 docs/vfiowatchd.8 $(DESTDIR)$(PREFIX)/share/man/man8/vfiowatchd.8
 
+# Tests run natively under the sanitizers. Each test program is one file of tests/unit with the sources under test.
+SAN        := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SAN_CFLAGS := -std=gnu11 -O1 -g $(WARN) $(SAN)
+UNIT_SRC   := $(wildcard tests/unit/test_*.c)
+UNIT_LIB   := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c)) $(wildcard daemon/sink/bus*.c) \
+	$(filter-out daemon/cli/main.c,$(CLI_SRC)) $(CORE_SRC) daemon/source/pci.c
+UNITS      := $(UNIT_SRC:%.c=$(B)/%)
+FUZZERS    := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
+san_obj     = $(patsubst %.c,$(B)/san/%.o,$(1))
+fuzz_obj    = $(patsubst %.c,$(B)/fuzz/%.o,$(1))
+
+$(B)/san/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(SAN_CFLAGS) $(DEPFLAGS) -c -o $@ $<
+
+$(B)/tests/unit/libunit.a: $(call san_obj,$(UNIT_LIB))
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(UNITS): $(B)/tests/unit/%: $(B)/san/tests/unit/%.o $(B)/tests/unit/libunit.a
+	$(Q)$(CC) $(SAN) -o $@ $^ -lcmocka -lsystemd -ljson-c -lz
+
+$(B)/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(CPPFLAGS) $(SAN_CFLAGS) -fsanitize=fuzzer-no-link $(DEPFLAGS) -c -o $@ $<
+
+$(FUZZERS): $(B)/tests/fuzz/%: $(B)/fuzz/tests/fuzz/%.o $(call fuzz_obj,$(CORE_SRC))
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(SAN) -fsanitize=fuzzer -o $@ $^ -ljson-c -lz
+
+# Everything below installs what it needs and then builds anew, as what is there decides what can be built.
+check-fast: all $(UNITS) $(FUZZERS)
+	BUILD=$(B) tests/run --fast
+
+check-all: all vm-tools $(UNITS) $(FUZZERS)
+	BUILD=$(B) tests/run
+
+test:
+	tests/install-packages
+	$(MAKE) check-all
+
+demo:
+	tests/install-packages
+	$(MAKE) all vm-tools
+	tests/vm/demo $(if $(KERNEL),--kernel $(KERNEL))
+
+bench:
+	tests/install-packages
+	$(MAKE) all vm-tools
+	tests/bench/run
+
 clean:
 	rm -rf $(B)
 
--include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
-.PHONY: all vm-tools install clean
+-include $(shell find $(B)/obj $(B)/san $(B)/fuzz -name '*.d' 2>/dev/null)
+.PHONY: all vm-tools install clean test demo bench check-fast check-all
 .SECONDARY:

@@ -71,6 +71,20 @@ static __always_inline __u64 pci_domain(struct pci_bus *bus)
 	return (__u32)BPF_CORE_READ(sysdata, domain);
 }
 
+static __always_inline struct bar_range bar_range(struct pci_dev *pdev, __u32 index)
+{
+	struct resource *resource = (void *)pdev + bpf_core_field_offset(struct pci_dev, resource) +
+				    index * bpf_core_type_size(struct resource);
+	__u64 start = BPF_CORE_READ(resource, start), end = BPF_CORE_READ(resource, end);
+	struct bar_range range = {};
+
+	if (start == 0 || end < start)
+		return range;
+	range.first = start >> PAGE_SHIFT;
+	range.pages = (end >> PAGE_SHIFT) - range.first + 1;
+	return range;
+}
+
 static __always_inline void device_facts(struct device *dev, struct file_entry *entry)
 {
 	struct pci_dev *pdev;
@@ -84,7 +98,8 @@ static __always_inline void device_facts(struct device *dev, struct file_entry *
 
 	pdev = (struct pci_dev *)((void *)dev - bpf_core_field_offset(struct pci_dev, dev));
 	bus = BPF_CORE_READ(pdev, bus);
-	entry->pci_dev = (__u64)pdev;
+	for (__u32 i = 0; i < EVENT_BARS; i++)
+		entry->bars[i] = bar_range(pdev, i);
 	entry->event.flags |= EVENT_DEVICE_IS_PCI;
 	entry->event.pci_address =
 		EVENT_PCI_ADDRESS(pci_domain(bus), BPF_CORE_READ(bus, number), (__u8)BPF_CORE_READ(pdev, devfn));
@@ -121,25 +136,6 @@ static __always_inline struct file_entry *file_entry_get(struct recorder *r, str
 	return entry;
 }
 
-struct bar_range {
-	__u64 first; /* page frame */
-	__u64 pages; /* 0: not there */
-};
-
-static __always_inline struct bar_range bar_range(struct pci_dev *pdev, __u32 index)
-{
-	struct resource *resource = (void *)pdev + bpf_core_field_offset(struct pci_dev, resource) +
-				    index * bpf_core_type_size(struct resource);
-	__u64 start = BPF_CORE_READ(resource, start), end = BPF_CORE_READ(resource, end);
-	struct bar_range range = {};
-
-	if (start == 0 || end < start)
-		return range;
-	range.first = start >> PAGE_SHIFT;
-	range.pages = (end >> PAGE_SHIFT) - range.first + 1;
-	return range;
-}
-
 /*
  * Where the bytes of a VMA come from, by the rules of vfio-pci's own VMA operations; drivers with others stay unknown.
  * @pgoff is vm_pgoff now, @request the one userspace asked for (the same as @pgoff if not seen).
@@ -148,37 +144,37 @@ static __always_inline struct bar_range bar_range(struct pci_dev *pdev, __u32 in
  * mmap rewrote it to the page frame (before). A page frame of a BAR of this device cannot also be a cookie of it
  * unless a BAR lies at its own cookie, so what vm_pgoff holds tells which layout it is.
  */
-static __always_inline void vma_layout(struct vma_entry *entry, __u64 pdev, const void *vm_ops, __u64 pgoff,
-				       __u64 request)
+static __always_inline void vma_layout(struct vma_entry *entry, const struct file_entry *file, const void *vm_ops,
+				       __u64 pgoff, __u64 request)
 {
 	__u64 region = pgoff >> COOKIE_REGION_SHIFT, page = pgoff & COOKIE_PAGE_MASK;
-	struct bar_range bar;
+	const struct bar_range *bar;
 
 	entry->region = EVENT_REGION_UNKNOWN;
 	entry->offset_delta = request - pgoff;
 	if (request != pgoff)
 		entry->flags |= EVENT_MAPPING_OFFSET_KNOWN;
-	if (!pdev || !vfio_pci_mmap_ops_address || (__u64)vm_ops != vfio_pci_mmap_ops_address)
+	if (!file || !vfio_pci_mmap_ops_address || (__u64)vm_ops != vfio_pci_mmap_ops_address)
 		return;
 
 	if (region < EVENT_BARS && request == pgoff) {
-		bar = bar_range((struct pci_dev *)pdev, region);
-		if (page < bar.pages) {
+		bar = &file->bars[region];
+		if (page < bar->pages) {
 			entry->region = region;
-			entry->phys_delta = bar.first + page - pgoff;
+			entry->phys_delta = bar->first + page - pgoff;
 			entry->flags |= EVENT_MAPPING_PHYS_KNOWN | EVENT_MAPPING_OFFSET_KNOWN;
 			return;
 		}
 	}
 	for (__u32 i = 0; i < EVENT_BARS; i++) {
-		bar = bar_range((struct pci_dev *)pdev, i);
-		if (pgoff < bar.first || pgoff - bar.first >= bar.pages)
+		bar = &file->bars[i];
+		if (pgoff < bar->first || pgoff - bar->first >= bar->pages)
 			continue;
 		entry->region = i;
 		entry->phys_delta = 0;
 		entry->flags |= EVENT_MAPPING_PHYS_KNOWN;
 		if (!(entry->flags & EVENT_MAPPING_OFFSET_KNOWN)) {
-			entry->offset_delta = ((__u64)i << COOKIE_REGION_SHIFT) + (pgoff - bar.first) - pgoff;
+			entry->offset_delta = ((__u64)i << COOKIE_REGION_SHIFT) + (pgoff - bar->first) - pgoff;
 			entry->flags |= EVENT_MAPPING_OFFSET_KNOWN;
 		}
 		return;

@@ -26,10 +26,16 @@ struct vma_entry {
 	__u32 flags;          /* enum event_mapping_flags */
 };
 
+/* A memory BAR in page frames; pages 0: not there. BARs do not move while the device is open. */
+struct bar_range {
+	__u64 first;
+	__u64 pages;
+};
+
 struct file_entry {
 	struct event_file event;
 	struct event_process_id opener;
-	__u64 pci_dev;        /* address of the struct pci_dev, 0: not PCI */
+	struct bar_range bars[EVENT_BARS]; /* all 0: not PCI */
 };
 
 struct cookie_key {

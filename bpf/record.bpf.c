@@ -307,11 +307,10 @@ int BPF_PROG(vfio_mmap_exit, struct file *file, struct vm_area_struct *vma, int 
 	if (open_file)
 		entry->file_id = open_file->event.file_id;
 	entry->flags = EVENT_MAPPING_OFFSET_KNOWN;
-	vma_layout(entry, open_file ? open_file->pci_dev : 0, vma->vm_ops, vma->vm_pgoff, entry->request_pgoff);
-	entry->mapped_ns = bpf_ktime_get_boot_ns();
-	entry->mapping_id = recorder_new_identity(r);
-
+	vma_layout(entry, open_file, vma->vm_ops, vma->vm_pgoff, entry->request_pgoff);
 	header = event_reserve(r, EVENT_MAP, sizeof(struct event_mapping));
+	entry->mapped_ns = header ? header->time_ns : bpf_ktime_get_boot_ns();
+	entry->mapping_id = recorder_new_identity(r);
 	if (!header)
 		return 0;
 	current_identity(&header->who);

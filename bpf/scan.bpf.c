@@ -72,7 +72,7 @@ int find_mappings(struct bpf_iter__task_vma *ctx)
 	pgoff = vma->vm_pgoff;
 	entry.flags = EVENT_MAPPING_FROM_SCAN;
 	entry.request_pgoff = pgoff;
-	vma_layout(&entry, open_file ? open_file->pci_dev : 0, vma->vm_ops, pgoff, pgoff);
+	vma_layout(&entry, open_file, vma->vm_ops, pgoff, pgoff);
 	entry.mapping_id = recorder_new_identity(r);
 	if (bpf_map_update_elem(&vmas, &key, &entry, BPF_NOEXIST) && !bpf_map_lookup_elem(&vmas, &key))
 		__sync_fetch_and_add(&r->untracked_mappings, 1);

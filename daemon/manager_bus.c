@@ -52,6 +52,7 @@ void manager_fill_status(void *userdata, struct status *ret)
 	memset(ret, 0, sizeof(*ret));
 	probes_status(manager->probes, ret);
 	add_reasons(manager, ret);
+	snprintf(ret->version, sizeof(ret->version), "%s", VFIOWATCH_VERSION);
 	ret->started_ns = manager->started_ns;
 	ret->now_ns = manager_now_ns();
 	ret->readings = manager->readings;
@@ -106,13 +107,20 @@ static const struct history *get_history(void *userdata)
 	return ((struct manager *)userdata)->history;
 }
 
+/* A steady offset gives the same event the same time in every answer; it follows the wall clock when that is set. */
+#define CLOCK_STEP_NS 100000000LL
+
 static void get_clock(void *userdata, struct snapshot_clock *ret)
 {
+	struct manager *manager = userdata;
 	struct timespec wall;
+	int64_t offset;
 
-	(void)userdata;
 	clock_gettime(CLOCK_REALTIME, &wall);
-	ret->realtime_offset_ns = wall.tv_sec * 1000000000LL + wall.tv_nsec - (int64_t)manager_now_ns();
+	offset = wall.tv_sec * 1000000000LL + wall.tv_nsec - (int64_t)manager_now_ns();
+	if (llabs(offset - manager->realtime_offset_ns) > CLOCK_STEP_NS)
+		manager->realtime_offset_ns = offset;
+	ret->realtime_offset_ns = manager->realtime_offset_ns;
 }
 
 static int get_probe(void *userdata, char **ret)

@@ -26,6 +26,7 @@ struct manager {
 	struct journal *journal;
 	struct bus *bus;
 	uint64_t started_ns;         /* CLOCK_BOOTTIME */
+	int64_t realtime_offset_ns;  /* as last told to clients */
 	uint64_t readings;
 	bool modules_changed;        /* a module event came: look at the modules */
 	bool mappings_changed;       /* VMAs were copied: their ranges must be read */

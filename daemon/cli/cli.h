@@ -14,38 +14,38 @@ enum exit_code {
 	EXIT_OK = 0,
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
-	EXIT_CONFLICT = 3,  /* conflicts --check */
+	EXIT_CONFLICT = 3, /* conflicts --check */
 	EXIT_NO_DAEMON = 4,
-	EXIT_DEGRADED = 5,  /* status --check */
+	EXIT_DEGRADED = 5, /* status --check */
 };
 
 enum json_mode {
 	JSON_OFF = 0,
-	JSON_SHORT,  /* one line */
+	JSON_SHORT, /* one line */
 	JSON_PRETTY,
 };
 
 struct options {
 	enum json_mode json;
 	bool no_legend, no_pager, spawn;
-	bool colour;                   /* decided: option, NO_COLOR, isatty */
-	const char *host;              /* NULL: this one */
-	const char *replay;            /* NULL: live */
+	bool colour;        /* decided: option, NO_COLOR, isatty */
+	const char *host;   /* NULL: this one */
+	const char *replay; /* NULL: live */
 	struct row_filter filter;
-	bool follow;                   /* events -f */
+	bool follow; /* events -f */
 	bool since_given;
-	int64_t since_ns;              /* CLOCK_REALTIME */
-	bool force;                    /* record: overwrite */
-	uint64_t duration_sec;         /* record: 0: until interrupted */
-	bool check;                    /* status */
-	bool wait;                     /* status */
+	int64_t since_ns;      /* CLOCK_REALTIME */
+	bool force;            /* record: overwrite */
+	uint64_t duration_sec; /* record: 0: until interrupted */
+	bool check;            /* status */
+	bool wait;             /* status */
 	uint64_t wait_sec;
-	const char *file;              /* record: the argument */
+	const char *file; /* record: the argument */
 };
 
 /*
- * Why a verb ends early. Whoever meets the error fills it, main() tells it, once. A signal that ended the verb is
- * raised again after all is cleaned up, so that the caller sees the usual wait status.
+ * Why a verb ends early. Whoever meets the error fills it, main() tells it, once. A signal that ended the
+ * verb is raised again after all is cleaned up, so that the caller sees the usual wait status.
  */
 struct failure {
 	enum exit_code code;
@@ -53,8 +53,8 @@ struct failure {
 	char text[1024]; /* empty: nothing to tell */
 };
 
-/* Returns @code, for `return fail(..)`. */
-enum exit_code fail(struct failure *failure, enum exit_code code, const char *format, ...)
+/* Returns @code, for `return fail_with(..)`. */
+enum exit_code fail_with(struct failure *failure, enum exit_code code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 enum exit_code fail_memory(struct failure *failure);
 

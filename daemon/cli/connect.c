@@ -39,15 +39,18 @@ static int on_output(sd_event_source *source, int fd, uint32_t revents, void *us
 
 enum exit_code client_watch_output(struct client *client, struct failure *failure)
 {
-	/* No events asked for: errors are told always. A regular file cannot be watched and has no reader to lose. */
+	/* No events asked for: errors are told always. A regular file cannot be watched and has no reader to
+	 * lose. */
 	int r = sd_event_add_io(client->event, NULL, STDOUT_FILENO, 0, on_output, client);
 
-	return r < 0 && r != -EPERM ? fail(failure, EXIT_FAILED, "cannot watch the output: %s", strerror(-r)) : EXIT_OK;
+	return r < 0 && r != -EPERM
+		       ? fail_with(failure, EXIT_FAILED, "cannot watch the output: %s", strerror(-r))
+		       : EXIT_OK;
 }
 
 static int watch_signals(struct client *client)
 {
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
 	sigset_t mask;
 	int r = 0;
 
@@ -112,11 +115,12 @@ static enum exit_code open_default(struct client *client, struct failure *failur
 	if (r >= 0)
 		return EXIT_OK;
 	if (peer == -EACCES || peer == -EPERM)
-		return fail(failure, EXIT_FAILED, "%s is for root only, and there is no system bus (%s)", BUS_SOCKET,
-			    strerror(-r));
-	return fail(failure, EXIT_NO_DAEMON,
-		    "no daemon: %s: %s; system bus: %s. Start vfiowatchd, or use --spawn as root", BUS_SOCKET,
-		    strerror(-peer), strerror(-r));
+		return fail_with(failure, EXIT_FAILED, "%s is for root only, and there is no system bus (%s)",
+				 BUS_SOCKET, strerror(-r));
+	return fail_with(
+		failure, EXIT_NO_DAEMON,
+		"no daemon answers (%s: %s; system bus: %s): start vfiowatchd, or use --spawn as root",
+		BUS_SOCKET, strerror(-peer), strerror(-r));
 }
 
 static enum exit_code open_override(struct client *client, const char *address, struct failure *failure)
@@ -126,12 +130,14 @@ static enum exit_code open_override(struct client *client, const char *address, 
 	if (r >= 0)
 		return EXIT_OK;
 	if (r == -EINVAL)
-		return fail(failure, EXIT_USAGE, "VFIOWATCH_ADDRESS=%s is neither a D-Bus address nor a path", address);
-	return fail(failure, r == -ENOENT || r == -ECONNREFUSED ? EXIT_NO_DAEMON : EXIT_FAILED,
-		    "cannot connect to VFIOWATCH_ADDRESS=%s: %s", address, strerror(-r));
+		return fail_with(failure, EXIT_USAGE,
+				 "VFIOWATCH_ADDRESS=%s is neither a D-Bus address nor a path", address);
+	return fail_with(failure, r == -ENOENT || r == -ECONNREFUSED ? EXIT_NO_DAEMON : EXIT_FAILED,
+			 "cannot connect to VFIOWATCH_ADDRESS=%s: %s", address, strerror(-r));
 }
 
-static enum exit_code connect_bus(struct client *client, const struct options *options, struct failure *failure)
+static enum exit_code connect_bus(struct client *client, const struct options *options,
+				  struct failure *failure)
 {
 	const char *address = getenv("VFIOWATCH_ADDRESS");
 	enum exit_code code = EXIT_OK;
@@ -141,11 +147,13 @@ static enum exit_code connect_bus(struct client *client, const struct options *o
 	if (client->spawn) {
 		r = open_peer(client, spawn_socket(client->spawn));
 		if (r < 0)
-			code = fail(failure, EXIT_NO_DAEMON, "cannot connect to the private daemon: %s", strerror(-r));
+			code = fail_with(failure, EXIT_NO_DAEMON, "cannot connect to the private daemon: %s",
+					 strerror(-r));
 	} else if (options->host) {
 		r = sd_bus_open_system_remote(&client->bus, options->host);
 		if (r < 0)
-			code = fail(failure, EXIT_FAILED, "cannot connect to host %s: %s", options->host, strerror(-r));
+			code = fail_with(failure, EXIT_FAILED, "cannot connect to host %s: %s", options->host,
+					 strerror(-r));
 	} else if (address && *address) {
 		code = open_override(client, address, failure);
 	} else {
@@ -154,7 +162,8 @@ static enum exit_code connect_bus(struct client *client, const struct options *o
 	if (code != EXIT_OK)
 		return code;
 	r = sd_bus_attach_event(client->bus, client->event, SD_EVENT_PRIORITY_NORMAL);
-	return r < 0 ? fail(failure, EXIT_FAILED, "cannot use the connection: %s", strerror(-r)) : EXIT_OK;
+	return r < 0 ? fail_with(failure, EXIT_FAILED, "cannot use the connection: %s", strerror(-r))
+		     : EXIT_OK;
 }
 
 enum exit_code client_connect(struct client *client, const struct options *options, struct failure *failure)
@@ -178,7 +187,7 @@ enum exit_code client_new(struct client **ret, struct failure *failure)
 	if (r >= 0)
 		r = watch_signals(client);
 	if (r < 0)
-		return fail(failure, EXIT_FAILED, "cannot make an event loop: %s", strerror(-r));
+		return fail_with(failure, EXIT_FAILED, "cannot make an event loop: %s", strerror(-r));
 	*ret = client;
 	client = NULL;
 	return EXIT_OK;
@@ -207,16 +216,19 @@ void client_closep(struct client **client)
 	client_close(*client);
 }
 
-enum exit_code client_method(struct client *client, sd_bus_message **ret, const char *member, struct failure *failure)
+enum exit_code client_method(struct client *client, sd_bus_message **ret, const char *member,
+			     struct failure *failure)
 {
 	int r = sd_bus_message_new_method_call(client->bus, ret, client->peer ? NULL : BUS_NAME, BUS_PATH,
 					       BUS_INTERFACE, member);
 
-	return r < 0 ? fail(failure, r == -ENOTCONN ? EXIT_NO_DAEMON : EXIT_FAILED, "cannot call the daemon: %s",
-			    strerror(-r)) : EXIT_OK;
+	return r < 0 ? fail_with(failure, r == -ENOTCONN ? EXIT_NO_DAEMON : EXIT_FAILED,
+				 "cannot call the daemon: %s", strerror(-r))
+		     : EXIT_OK;
 }
 
-static enum exit_code fail_call(const struct client *client, const sd_bus_error *error, struct failure *failure)
+static enum exit_code fail_call(const struct client *client, const sd_bus_error *error,
+				struct failure *failure)
 {
 	static const char *const nobody[] = {
 		SD_BUS_ERROR_SERVICE_UNKNOWN,
@@ -225,23 +237,28 @@ static enum exit_code fail_call(const struct client *client, const sd_bus_error 
 		SD_BUS_ERROR_NO_SERVER,
 	};
 
+	if (sd_bus_is_open(client->bus) <= 0)
+		return fail_with(failure, EXIT_NO_DAEMON,
+				 "the connection ended: the daemon stops, or has all the %u clients it "
+				 "takes, or could "
+				 "not be reached",
+				 BUS_PEERS_MAX);
 	for (size_t i = 0; i < sizeof(nobody) / sizeof(nobody[0]); i++)
 		if (sd_bus_error_has_name(error, nobody[i]))
-			return fail(failure, EXIT_NO_DAEMON,
-				    "no daemon: nobody has the name %s on the bus. Start vfiowatchd, or use --spawn as root",
-				    BUS_NAME);
+			return fail_with(failure, EXIT_NO_DAEMON,
+					 "no daemon answers (nobody has the name %s on the bus): start "
+					 "vfiowatchd, or use --spawn "
+					 "as root",
+					 BUS_NAME);
 	if (sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) ||
-	    sd_bus_error_has_name(error, SD_BUS_ERROR_TIMEOUT)) {
-		if (client->bus && sd_bus_is_open(client->bus) <= 0)
-			return fail(failure, EXIT_NO_DAEMON,
-				    "the connection ended: the daemon stops, or has all the %u clients it takes, "
-				    "or could not be reached", BUS_PEERS_MAX);
-		return fail(failure, EXIT_NO_DAEMON, "the daemon does not answer");
-	}
+	    sd_bus_error_has_name(error, SD_BUS_ERROR_TIMEOUT))
+		return fail_with(failure, EXIT_NO_DAEMON, "the daemon does not answer");
 	if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED))
-		return fail(failure, EXIT_FAILED, "access denied: be root or a member of group vfiowatch (%s)",
-			    error->message ? error->message : error->name);
-	return fail(failure, EXIT_FAILED, "%s", error->message && *error->message ? error->message : error->name);
+		return fail_with(failure, EXIT_FAILED,
+				 "access denied: be root or a member of group vfiowatch (%s)",
+				 error->message ? error->message : error->name);
+	return fail_with(failure, EXIT_FAILED, "%s",
+			 error->message && *error->message ? error->message : error->name);
 }
 
 static int on_answer(sd_bus_message *answer, void *userdata, sd_bus_error *error)
@@ -257,7 +274,7 @@ static bool turn(struct client *client, uint64_t usec, struct failure *failure)
 	int r = sd_event_run(client->event, usec);
 
 	if (r < 0) {
-		fail(failure, EXIT_FAILED, "the event loop failed: %s", strerror(-r));
+		fail_with(failure, EXIT_FAILED, "the event loop failed: %s", strerror(-r));
 		return false;
 	}
 	if (client->signal || client->output_gone) {
@@ -268,14 +285,15 @@ static bool turn(struct client *client, uint64_t usec, struct failure *failure)
 	return true;
 }
 
-enum exit_code client_call(struct client *client, sd_bus_message *call, sd_bus_message **ret, struct failure *failure)
+enum exit_code client_call(struct client *client, sd_bus_message *call, sd_bus_message **ret,
+			   struct failure *failure)
 {
 	sd_bus_slot *slot _cleanup_(sd_bus_slot_unrefp) = NULL;
 	sd_bus_message *answer _cleanup_(sd_bus_message_unrefp) = NULL;
 	int r = sd_bus_call_async(client->bus, &slot, call, on_answer, &answer, CALL_USEC);
 
 	if (r < 0)
-		return fail(failure, EXIT_NO_DAEMON, "the connection ended: %s", strerror(-r));
+		return fail_with(failure, EXIT_NO_DAEMON, "the connection ended: %s", strerror(-r));
 	while (!answer)
 		if (!turn(client, UINT64_MAX, failure))
 			return failure->code;
@@ -290,19 +308,19 @@ enum exit_code client_sleep(struct client *client, uint64_t usec, struct failure
 	uint64_t now, end;
 
 	if (sd_event_now(client->event, CLOCK_MONOTONIC, &now) < 0)
-		return fail(failure, EXIT_FAILED, "cannot read the clock");
+		return fail_with(failure, EXIT_FAILED, "cannot read the clock");
 	for (end = now + usec; now < end;) {
 		if (!turn(client, end - now, failure))
 			return failure->code;
 		if (sd_event_now(client->event, CLOCK_MONOTONIC, &now) < 0)
-			return fail(failure, EXIT_FAILED, "cannot read the clock");
+			return fail_with(failure, EXIT_FAILED, "cannot read the clock");
 	}
 	return EXIT_OK;
 }
 
 enum exit_code fail_answer(struct failure *failure, const char *what)
 {
-	return fail(failure, EXIT_FAILED, "the daemon's answer is not understood: %s", what);
+	return fail_with(failure, EXIT_FAILED, "the daemon's answer is not understood: %s", what);
 }
 
 struct json_object *parse_row(const char *text)

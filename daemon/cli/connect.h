@@ -24,9 +24,9 @@ struct client {
 enum exit_code client_new(struct client **ret, struct failure *failure);
 
 /*
- * Connects, or connects anew, as --spawn, -H, VFIOWATCH_ADDRESS or the defaults say: the peer socket where it may, else
- * the system bus. With --spawn the private daemon is ready when this returns EXIT_OK. Any other daemon may still turn
- * out missing with the first call.
+ * Connects, or connects anew, as --spawn, -H, VFIOWATCH_ADDRESS or the defaults say: the peer socket where it
+ * may, else the system bus. With --spawn the private daemon is ready when this returns EXIT_OK. Any other
+ * daemon may still turn out missing with the first call.
  */
 enum exit_code client_connect(struct client *client, const struct options *options, struct failure *failure);
 
@@ -36,10 +36,12 @@ struct client *client_close(struct client *client);
 void client_closep(struct client **client);
 
 /* A call of the interface's @member, still without arguments. The caller unrefs *ret. */
-enum exit_code client_method(struct client *client, sd_bus_message **ret, const char *member, struct failure *failure);
+enum exit_code client_method(struct client *client, sd_bus_message **ret, const char *member,
+			     struct failure *failure);
 
 /* Sends @call and waits for the answer. The caller unrefs *ret. */
-enum exit_code client_call(struct client *client, sd_bus_message *call, sd_bus_message **ret, struct failure *failure);
+enum exit_code client_call(struct client *client, sd_bus_message *call, sd_bus_message **ret,
+			   struct failure *failure);
 
 /* Calls a method without arguments that returns one JSON object. The caller puts *ret. */
 enum exit_code client_get_object(struct client *client, const char *member, struct json_object **ret,

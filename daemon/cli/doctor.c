@@ -22,8 +22,8 @@
 static void put_finding(const char *state, const char *colour, const char *name, const char *detail,
 			const char *remedy, const struct options *options)
 {
-	printf("  %s%-9s%s %s%s%s\n", colour, state, output_plain(options), name ? name : "-", detail ? ": " : "",
-	       detail ? detail : "");
+	printf("  %s%-9s%s %s%s%s\n", colour, state, output_plain(options), name ? name : "-",
+	       detail ? ": " : "", detail ? detail : "");
 	if (remedy && *remedy)
 		printf("            -> %s\n", remedy);
 }
@@ -31,19 +31,29 @@ static void put_finding(const char *state, const char *colour, const char *name,
 static void put_check(struct json_object *check, const struct options *options)
 {
 	struct json_object *value = row_value(check, "ok");
-	bool known = json_object_is_type(value, json_type_boolean), ok = known && json_object_get_boolean(value);
+	bool known = json_object_is_type(value, json_type_boolean),
+	     ok = known && json_object_get_boolean(value);
 
-	put_finding(ok ? "ok" : known ? "missing" : "unknown",
-		    ok ? output_good(options) : known ? output_bad(options) : "", row_string(check, "name"),
-		    row_string(check, "detail"), ok ? NULL : row_string(check, "remedy"), options);
+	put_finding(ok      ? "ok"
+		    : known ? "missing"
+			    : "unknown",
+		    ok      ? output_good(options)
+		    : known ? output_bad(options)
+			    : "",
+		    row_string(check, "name"), row_string(check, "detail"),
+		    ok ? NULL : row_string(check, "remedy"), options);
 }
 
 static void put_point(struct json_object *point, const struct options *options)
 {
 	const char *state = row_string(point, "state");
-	bool attached = state && strcmp(state, "attached") == 0, missing = state && strcmp(state, "missing") == 0;
+	bool attached = state && strcmp(state, "attached") == 0,
+	     missing = state && strcmp(state, "missing") == 0;
 
-	put_finding(state ? state : "unknown", attached ? output_good(options) : missing ? output_bad(options) : "",
+	put_finding(state ? state : "unknown",
+		    attached  ? output_good(options)
+		    : missing ? output_bad(options)
+			      : "",
 		    row_string(point, "name"), row_string(point, "purpose"),
 		    attached ? NULL : row_string(point, "reason"), options);
 }
@@ -68,24 +78,27 @@ static void put_reason(struct json_object *reason, const struct options *options
 static void print_text(struct json_object *status, struct json_object *report, const char *no_daemon,
 		       const struct options *options)
 {
-	const char *recording = row_string(status, "recording"), *reason = row_string(status, "recording_reason");
+	const char *recording = row_string(status, "recording"),
+		   *reason = row_string(status, "recording_reason");
 
 	if (no_daemon)
-		printf("Daemon: %sno daemon runs%s (%s)\n", output_bad(options), output_plain(options), no_daemon);
+		printf("Daemon: %sno daemon runs%s\n  -> %s\n", output_bad(options), output_plain(options),
+		       no_daemon);
 	else
-		printf("Daemon: runs, recording: %s%s%s\n", recording ? recording : "unknown", reason ? ": " : "",
-		       reason ? reason : "");
+		printf("Daemon: runs, recording: %s%s%s\n", recording ? recording : "unknown",
+		       reason ? ": " : "", reason ? reason : "");
 	put_each("State:", row_value(status, "degraded"), put_reason, options);
 	put_each("Kernel:", row_value(report, "checks"), put_check, options);
 	put_each("Attach points:", row_value(status, "points"), put_point, options);
 }
 
-static enum exit_code print_json(struct json_object *status, struct json_object *report, const struct options *options,
-				 struct failure *failure)
+static enum exit_code print_json(struct json_object *status, struct json_object *report,
+				 const struct options *options, struct failure *failure)
 {
 	struct json_object *object = json_object_new_object();
 
-	if (!object || json_object_object_add(object, "daemon", json_object_new_boolean(status != NULL)) < 0 ||
+	if (!object ||
+	    json_object_object_add(object, "daemon", json_object_new_boolean(status != NULL)) < 0 ||
 	    json_object_object_add(object, "status", json_object_get(status)) < 0 ||
 	    json_object_object_add(object, "checks", json_object_get(row_value(report, "checks"))) < 0) {
 		json_object_put(object);
@@ -172,13 +185,14 @@ static enum exit_code examine_alone(const struct options *options, struct failur
 		return code;
 	if (probed)
 		return EXIT_NO_DAEMON;
-	return fail(failure, EXIT_NO_DAEMON, "%s",
-		    may_probe ? "vfiowatchd --probe gave no report on the kernel" :
-				"without a daemon only root on the host itself can have the kernel looked at");
+	return fail_with(
+		failure, EXIT_NO_DAEMON, "%s",
+		may_probe ? "vfiowatchd --probe gave no report on the kernel"
+			  : "without a daemon only root on the host itself can have the kernel looked at");
 }
 
-static enum exit_code examine(struct client *client, const struct options *options, struct json_object *status,
-			      struct failure *failure)
+static enum exit_code examine(struct client *client, const struct options *options,
+			      struct json_object *status, struct failure *failure)
 {
 	struct json_object *report = NULL;
 	enum exit_code code = client_get_object(client, "Probe", &report, failure);

@@ -23,15 +23,9 @@ static const struct {
 	unsigned int width;
 	bool right;
 } columns[] = {
-	{ "TIME", 26, false },
-	{ "EVENT", 14, false },
-	{ "DEVICE", 12, false },
-	{ "PID", 7, true },
-	{ "COMMAND", 15, false },
-	{ "REGION", 6, true },
-	{ "OFFSET", 14, true },
-	{ "SIZE", 6, true },
-	{ "TYPE", 0, false }, /* requested memory type */
+	{"TIME", 26, false},  {"EVENT", 14, false},   {"DEVICE", 12, false},
+	{"PID", 7, true},     {"COMMAND", 15, false}, {"REGION", 6, true},
+	{"OFFSET", 14, true}, {"SIZE", 6, true},      {"TYPE", 0, false}, /* requested memory type */
 };
 
 #define N_COLUMNS (sizeof(columns) / sizeof(columns[0]))
@@ -71,8 +65,9 @@ static bool row_time_ns(struct json_object *row, int64_t *ret)
 
 static void print_lost(const struct options *options, const char *time, uint64_t count, const char *what)
 {
-	printf("%s%s%slost %" PRIu64 " event%s%s%s%s%s\n", time ? time : "", time ? " " : "", output_bad(options), count,
-	       count == 1 ? "" : "s", what ? " (" : "", what ? what : "", what ? ")" : "", output_plain(options));
+	printf("%s%s%slost %" PRIu64 " event%s%s%s%s%s\n", time ? time : "", time ? " " : "",
+	       output_bad(options), count, count == 1 ? "" : "s", what ? " (" : "", what ? what : "",
+	       what ? ")" : "", output_plain(options));
 }
 
 /* What only some events have, at the end of the line. */
@@ -118,10 +113,20 @@ static void print_text(struct json_object *row, const struct options *options)
 		print_line(cells);
 }
 
+/* Facts that were looked up, not something that happened: shown with --all. */
+static bool is_fact(struct json_object *row)
+{
+	const char *state = row_string(row, "state");
+
+	return state && (strcmp(state, "process") == 0 || strcmp(state, "device") == 0 || strcmp(state, "holder") == 0);
+}
+
 static void print_row(struct json_object *row, const struct options *options)
 {
 	int64_t when;
 
+	if (is_fact(row) && !options->filter.all)
+		return;
 	/* A time that is not known may be late enough. */
 	if (options->since_given && row_time_ns(row, &when) && when < options->since_ns)
 		return;
@@ -177,8 +182,8 @@ static enum exit_code print_answer(sd_bus_message *answer, const struct options 
 }
 
 /* One answer; *more: there may be events beyond it. */
-static enum exit_code print_some(struct client *client, const struct options *options, bool wait, uint64_t *cursor,
-				 bool *more, struct failure *failure)
+static enum exit_code print_some(struct client *client, const struct options *options, bool wait,
+				 uint64_t *cursor, bool *more, struct failure *failure)
 {
 	sd_bus_message *answer _cleanup_(sd_bus_message_unrefp) = NULL;
 	size_t n_rows = 0;

@@ -15,7 +15,8 @@ bool filter_set_device(struct row_filter *filter, const char *text);
 bool filter_set_pid(struct row_filter *filter, const char *text);
 bool filter_set_type(struct row_filter *filter, const char *text);
 
-/* Whether an event row passes. A row that tells of lost events always does: what is missing may have passed. */
+/* Whether an event row passes. A row that tells of lost events always does: what is missing may have passed.
+ */
 bool filter_matches(const struct row_filter *filter, struct json_object *row);
 
 #endif

@@ -6,8 +6,8 @@
 #include "cli/follow.h"
 #include "vfiowatch/bus.h"
 
-enum exit_code follow_read(struct client *client, const char *member, bool wait, uint64_t *cursor, uint64_t *skipped,
-			   sd_bus_message **ret, struct failure *failure)
+enum exit_code follow_read(struct client *client, const char *member, bool wait, uint64_t *cursor,
+			   uint64_t *skipped, sd_bus_message **ret, struct failure *failure)
 {
 	sd_bus_message *call _cleanup_(sd_bus_message_unrefp) = NULL;
 	sd_bus_message *answer _cleanup_(sd_bus_message_unrefp) = NULL;

@@ -17,7 +17,7 @@
 /* How a value becomes a cell. */
 enum cell {
 	CELL_TEXT,
-	CELL_SIZE,  /* bytes, shown in units */
+	CELL_SIZE, /* bytes, shown in units */
 	CELL_TIME,
 	CELL_BARS,  /* array of bars: "0:16K 2:16M" */
 	CELL_MODEL, /* vendor and product: "1af4:1110" */
@@ -31,49 +31,49 @@ struct field {
 };
 
 static const struct field device_fields[] = {
-	{ { .title = "DEVICE" }, "device", CELL_TEXT, false },
-	{ { .title = "ID", .drop = 4 }, "vendor", CELL_MODEL, false },
-	{ { .title = "CLASS", .drop = 6 }, "class", CELL_TEXT, false },
-	{ { .title = "DRIVER", .shrink = true, .drop = 2 }, "driver", CELL_TEXT, false },
-	{ { .title = "GROUP", .right = true, .drop = 3 }, "iommu_group", CELL_TEXT, false },
-	{ { .title = "OPEN", .right = true }, "open_files", CELL_TEXT, false },
-	{ { .title = "MAPPINGS", .right = true }, "mappings", CELL_TEXT, false },
-	{ { .title = "BARS", .shrink = true, .drop = 1 }, "bars", CELL_BARS, false },
-	{ { .title = "NAME", .shrink = true, .drop = 5 }, "name", CELL_TEXT, false },
+	{{.title = "DEVICE"}, "device", CELL_TEXT, false},
+	{{.title = "ID", .drop = 4}, "vendor", CELL_MODEL, false},
+	{{.title = "CLASS", .drop = 6}, "class", CELL_TEXT, false},
+	{{.title = "DRIVER", .shrink = true, .drop = 2}, "driver", CELL_TEXT, false},
+	{{.title = "GROUP", .right = true, .drop = 3}, "iommu_group", CELL_TEXT, false},
+	{{.title = "OPEN", .right = true}, "open_files", CELL_TEXT, false},
+	{{.title = "MAPPINGS", .right = true}, "mappings", CELL_TEXT, false},
+	{{.title = "BARS", .shrink = true, .drop = 1}, "bars", CELL_BARS, false},
+	{{.title = "NAME", .shrink = true, .drop = 5}, "name", CELL_TEXT, false},
 };
 
 static const struct field cookie_fields[] = {
-	{ { .title = "ID", .right = true, .drop = 4 }, "id", CELL_TEXT, false },
-	{ { .title = "DEVICE" }, "device", CELL_TEXT, false },
-	{ { .title = "REGION", .right = true }, "region", CELL_TEXT, false },
-	{ { .title = "DIALECT", .drop = 2 }, "dialect", CELL_TEXT, false },
-	{ { .title = "OFFSET", .right = true }, "offset", CELL_TEXT, false },
-	{ { .title = "SIZE", .right = true }, "size", CELL_SIZE, false },
-	{ { .title = "TYPE" }, "type", CELL_TEXT, false },
-	{ { .title = "ISSUED", .right = true, .drop = 3 }, "issued", CELL_TEXT, false },
-	{ { .title = "PID", .right = true }, "pid", CELL_TEXT, false },
-	{ { .title = "COMMAND", .shrink = true }, "comm", CELL_TEXT, false },
-	{ { .title = "LIVE" }, "live", CELL_TEXT, true },
+	{{.title = "ID", .right = true, .drop = 4}, "id", CELL_TEXT, false},
+	{{.title = "DEVICE"}, "device", CELL_TEXT, false},
+	{{.title = "REGION", .right = true}, "region", CELL_TEXT, false},
+	{{.title = "DIALECT", .drop = 2}, "dialect", CELL_TEXT, false},
+	{{.title = "OFFSET", .right = true}, "offset", CELL_TEXT, false},
+	{{.title = "SIZE", .right = true}, "size", CELL_SIZE, false},
+	{{.title = "TYPE"}, "type", CELL_TEXT, false},
+	{{.title = "ISSUED", .right = true, .drop = 3}, "issued", CELL_TEXT, false},
+	{{.title = "PID", .right = true}, "pid", CELL_TEXT, false},
+	{{.title = "COMMAND", .shrink = true}, "comm", CELL_TEXT, false},
+	{{.title = "LIVE"}, "live", CELL_TEXT, true},
 };
 
 static const struct field mapping_fields[] = {
-	{ { .title = "ID", .right = true, .drop = 6 }, "id", CELL_TEXT, false },
-	{ { .title = "DEVICE" }, "device", CELL_TEXT, false },
-	{ { .title = "REGION", .right = true }, "region", CELL_TEXT, false },
-	{ { .title = "PID", .right = true }, "pid", CELL_TEXT, false },
-	{ { .title = "COMMAND", .shrink = true }, "comm", CELL_TEXT, false },
-	{ { .title = "START", .right = true }, "start", CELL_TEXT, false },
-	{ { .title = "END", .right = true }, "end", CELL_TEXT, false },
-	{ { .title = "OFFSET", .right = true, .drop = 3 }, "offset", CELL_TEXT, false },
-	{ { .title = "PHYSICAL", .right = true, .drop = 2 }, "phys_start", CELL_TEXT, false },
-	{ { .title = "REQUESTED" }, "requested", CELL_TEXT, false },
-	{ { .title = "EFFECTIVE", .drop = 1 }, "effective", CELL_TEXT, false },
-	{ { .title = "SOURCE", .drop = 5 }, "source", CELL_TEXT, false },
-	{ { .title = "ORIGIN", .drop = 7 }, "origin", CELL_TEXT, false },
-	{ { .title = "SINCE", .drop = 8 }, "since", CELL_TIME, false },
-	{ { .title = "UNIT", .shrink = true, .drop = 9 }, "unit", CELL_TEXT, false },
-	{ { .title = "MACHINE", .shrink = true, .drop = 10 }, "machine", CELL_TEXT, false },
-	{ { .title = "LIVE" }, "live", CELL_TEXT, true },
+	{{.title = "ID", .right = true, .drop = 6}, "id", CELL_TEXT, false},
+	{{.title = "DEVICE"}, "device", CELL_TEXT, false},
+	{{.title = "REGION", .right = true}, "region", CELL_TEXT, false},
+	{{.title = "PID", .right = true}, "pid", CELL_TEXT, false},
+	{{.title = "COMMAND", .shrink = true}, "comm", CELL_TEXT, false},
+	{{.title = "START", .right = true}, "start", CELL_TEXT, false},
+	{{.title = "END", .right = true}, "end", CELL_TEXT, false},
+	{{.title = "OFFSET", .right = true, .drop = 3}, "offset", CELL_TEXT, false},
+	{{.title = "PHYSICAL", .right = true, .drop = 2}, "phys_start", CELL_TEXT, false},
+	{{.title = "REQUESTED"}, "requested", CELL_TEXT, false},
+	{{.title = "EFFECTIVE", .drop = 1}, "effective", CELL_TEXT, false},
+	{{.title = "SOURCE", .drop = 5}, "source", CELL_TEXT, false},
+	{{.title = "ORIGIN", .drop = 7}, "origin", CELL_TEXT, false},
+	{{.title = "SINCE", .drop = 8}, "since", CELL_TIME, false},
+	{{.title = "UNIT", .shrink = true, .drop = 9}, "unit", CELL_TEXT, false},
+	{{.title = "MACHINE", .shrink = true, .drop = 10}, "machine", CELL_TEXT, false},
+	{{.title = "LIVE"}, "live", CELL_TEXT, true},
 };
 
 struct list_view {
@@ -83,7 +83,10 @@ struct list_view {
 	size_t n_fields;
 };
 
-#define LIST_VIEW(list, noun, fields) { list, noun, fields, sizeof(fields) / sizeof(fields[0]) }
+#define LIST_VIEW(list, noun, fields)                                                                        \
+	{                                                                                                    \
+		list, noun, fields, sizeof(fields) / sizeof(fields[0])                                       \
+	}
 
 static const struct list_view views[] = {
 	[ROWS_DEVICES] = LIST_VIEW(ROWS_DEVICES, "device", device_fields),
@@ -120,7 +123,8 @@ static char *bars_text(struct json_object *bars)
 
 static char *model_text(struct json_object *row)
 {
-	const char *vendor = value_text(row_value(row, "vendor")), *product = value_text(row_value(row, "product"));
+	const char *vendor = value_text(row_value(row, "vendor")),
+		   *product = value_text(row_value(row, "product"));
 	char *text;
 
 	if (!vendor || !product)
@@ -171,8 +175,8 @@ static int add_row(struct table *table, const struct list_view *view, bool all, 
 	return r;
 }
 
-static enum exit_code show_table(const struct list_view *view, struct json_object *rows, const struct options *options,
-				 struct failure *failure)
+static enum exit_code show_table(const struct list_view *view, struct json_object *rows,
+				 const struct options *options, struct failure *failure)
 {
 	struct column columns[TABLE_COLUMNS_MAX];
 	enum exit_code code = EXIT_OK;

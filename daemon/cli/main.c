@@ -40,28 +40,35 @@ enum option_key {
 };
 
 static const struct argp_option argp_options[] = {
-	{ NULL, 0, NULL, 0, "Where from:", 1 },
-	{ "host", 'H', "[USER@]HOST", 0, "Ask the daemon of another host, over ssh", 1 },
-	{ "spawn", OPTION_SPAWN, NULL, 0, "Run a private daemon for as long as this command runs (root)", 1 },
-	{ "replay", OPTION_REPLAY, "FILE", 0, "Show a capture instead of a live host (no privilege needed)", 1 },
-	{ NULL, 0, NULL, 0, "What:", 2 },
-	{ "device", OPTION_DEVICE, "BDF", 0, "Only this PCI device; may be a glob, domain 0000 may be left out", 2 },
-	{ "pid", OPTION_PID, "PID", 0, "Only this process", 2 },
-	{ "type", OPTION_TYPE, "TYPE", 0, "Only this memory type: uc (takes uc- and device, too), uc-, device, wc, wt, wp, wb", 2 },
-	{ "active", OPTION_ACTIVE, NULL, 0, "Only what is live (the default)", 2 },
-	{ "all", OPTION_ALL, NULL, 0, "Also what is no longer live", 2 },
-	{ "follow", 'f', NULL, 0, "events: go on until interrupted; begins with new events unless --since is given", 2 },
-	{ "since", OPTION_SINCE, "TIME", 0, "events: only since -5min, @UNIX, 2026-11-20T09:28:57Z, or now", 2 },
-	{ "duration", OPTION_DURATION, "SEC", 0, "record: end after so many seconds", 2 },
-	{ "force", OPTION_FORCE, NULL, 0, "record: overwrite FILE", 2 },
-	{ "wait", OPTION_WAIT, "SEC", OPTION_ARG_OPTIONAL, "status: wait until the daemon is ready, 60 s by default", 2 },
-	{ "check", OPTION_CHECK, NULL, 0, "status: exit with 5 if it is degraded", 2 },
-	{ NULL, 0, NULL, 0, "How:", 3 },
-	{ "json", OPTION_JSON, "short|pretty", OPTION_ARG_OPTIONAL, "Print JSON, pretty by default on a terminal", 3 },
-	{ "no-legend", OPTION_NO_LEGEND, NULL, 0, "No header and no count", 3 },
-	{ "no-pager", OPTION_NO_PAGER, NULL, 0, "Never start a pager", 3 },
-	{ "color", OPTION_COLOR, "WHEN", 0, "auto, always or never", 3 },
-	{ "colour", 0, NULL, OPTION_ALIAS, NULL, 3 },
+	{NULL, 0, NULL, 0, "Where from:", 1},
+	{"host", 'H', "[USER@]HOST", 0, "Ask the daemon of another host, over ssh", 1},
+	{"spawn", OPTION_SPAWN, NULL, 0, "Run a private daemon for as long as this command runs (root)", 1},
+	{"replay", OPTION_REPLAY, "FILE", 0, "Show a capture instead of a live host (no privilege needed)",
+	 1},
+	{NULL, 0, NULL, 0, "What:", 2},
+	{"device", OPTION_DEVICE, "BDF", 0,
+	 "Only this PCI device; may be a glob, domain 0000 may be left out", 2},
+	{"pid", OPTION_PID, "PID", 0, "Only this process", 2},
+	{"type", OPTION_TYPE, "TYPE", 0,
+	 "Only this memory type: uc (takes uc- and device, too), uc-, device, wc, wt, wp, wb", 2},
+	{"active", OPTION_ACTIVE, NULL, 0, "Only what is live (the default)", 2},
+	{"all", OPTION_ALL, NULL, 0, "Also what is no longer live", 2},
+	{"follow", 'f', NULL, 0,
+	 "events: go on until interrupted; begins with new events unless --since is given", 2},
+	{"since", OPTION_SINCE, "TIME", 0, "events: only since -5min, @UNIX, 2026-11-20T09:28:57Z, or now",
+	 2},
+	{"duration", OPTION_DURATION, "SEC", 0, "record: end after so many seconds", 2},
+	{"force", OPTION_FORCE, NULL, 0, "record: overwrite FILE", 2},
+	{"wait", OPTION_WAIT, "SEC", OPTION_ARG_OPTIONAL,
+	 "status: wait until the daemon is ready, 60 s by default", 2},
+	{"check", OPTION_CHECK, NULL, 0, "status: exit with 5 if it is degraded", 2},
+	{NULL, 0, NULL, 0, "How:", 3},
+	{"json", OPTION_JSON, "short|pretty", OPTION_ARG_OPTIONAL,
+	 "Print JSON, pretty by default on a terminal", 3},
+	{"no-legend", OPTION_NO_LEGEND, NULL, 0, "No header and no count", 3},
+	{"no-pager", OPTION_NO_PAGER, NULL, 0, "Never start a pager", 3},
+	{"color", OPTION_COLOR, "WHEN", 0, "auto, always or never", 3},
+	{"colour", 0, NULL, OPTION_ALIAS, NULL, 3},
 	{},
 };
 
@@ -69,20 +76,23 @@ struct verb {
 	const char *name;
 	verb_handler handler;
 	bool needs_file;
-	bool replay;               /* can show a capture */
-	const int options[9];      /* of those that not every verb takes, zero-terminated */
+	bool replay;          /* can show a capture */
+	const int options[9]; /* of those that not every verb takes, zero-terminated */
 };
 
-#define LIST_OPTIONS { OPTION_DEVICE, OPTION_PID, OPTION_TYPE, OPTION_ACTIVE, OPTION_ALL }
+#define LIST_OPTIONS                                                                                         \
+	{                                                                                                    \
+		OPTION_DEVICE, OPTION_PID, OPTION_TYPE, OPTION_ACTIVE, OPTION_ALL                            \
+	}
 
 static const struct verb verbs[] = {
-	{ "devices", verb_devices, false, true, LIST_OPTIONS },
-	{ "cookies", verb_cookies, false, true, LIST_OPTIONS },
-	{ "mappings", verb_mappings, false, true, LIST_OPTIONS },
-	{ "events", verb_events, false, true, { OPTION_DEVICE, OPTION_PID, OPTION_TYPE, 'f', OPTION_SINCE } },
-	{ "record", verb_record, true, false, { OPTION_DURATION, OPTION_FORCE } },
-	{ "status", verb_status, false, true, { OPTION_WAIT, OPTION_CHECK } },
-	{ "doctor", verb_doctor, false, false, {} },
+	{"devices", verb_devices, false, true, LIST_OPTIONS},
+	{"cookies", verb_cookies, false, true, LIST_OPTIONS},
+	{"mappings", verb_mappings, false, true, LIST_OPTIONS},
+	{"events", verb_events, false, true, {OPTION_DEVICE, OPTION_PID, OPTION_TYPE, 'f', OPTION_SINCE}},
+	{"record", verb_record, true, false, {OPTION_DURATION, OPTION_FORCE}},
+	{"status", verb_status, false, true, {OPTION_WAIT, OPTION_CHECK}},
+	{"doctor", verb_doctor, false, false, {}},
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -93,7 +103,8 @@ static const char usage[] = "devices\ncookies\nmappings\nevents [-f] [--since TI
 
 static const char documentation[] =
 	"Shows which processes map the BARs of VFIO devices, by which mmap cookie and with which memory type."
-	"\vExit status: 0 success, 1 failure, 2 wrong usage, 4 no daemon, 5 status --check found it degraded.";
+	"\vExit status: 0 success, 1 failure, 2 wrong usage, 4 no daemon, 5 status --check found it "
+	"degraded.";
 
 struct parsed {
 	struct options options;
@@ -101,7 +112,7 @@ struct parsed {
 	unsigned int n_arguments;
 	int given[16]; /* keys of the options that not every verb takes */
 	unsigned int n_given;
-	int colour;    /* -1: auto */
+	int colour; /* -1: auto */
 };
 
 static uint64_t parse_seconds(const char *text, const char *option, bool zero, struct argp_state *state)
@@ -130,7 +141,8 @@ static void parse_since(const char *text, struct parsed *parsed, struct argp_sta
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	if (!when_parse(text, now.tv_sec * 1000000000LL + now.tv_nsec, &parsed->options.since_ns))
-		argp_error(state, "--since=%s is no time: write -5min, @1700000000 or 2026-11-20T09:28:57Z", text);
+		argp_error(state, "--since=%s is no time: write -5min, @1700000000 or 2026-11-20T09:28:57Z",
+			   text);
 	parsed->options.since_given = true;
 }
 
@@ -298,7 +310,8 @@ static bool check_usage(const struct parsed *parsed, const struct verb *verb)
 		if (!verb_takes(verb, parsed->given[i]))
 			return usage_error("%s takes no --%s", verb->name, option_name(parsed->given[i]));
 	if (parsed->n_arguments != 1U + verb->needs_file)
-		return usage_error("%s %s", verb->name, verb->needs_file ? "needs one FILE" : "takes no argument");
+		return usage_error("%s %s", verb->name,
+				   verb->needs_file ? "needs one FILE" : "takes no argument");
 	if (!!options->host + options->spawn + !!options->replay > 1)
 		return usage_error("%s: only one of --host, --spawn and --replay", verb->name);
 	if (options->replay && !verb->replay)
@@ -338,11 +351,12 @@ static enum exit_code run(const struct verb *verb, const struct options *options
 
 int main(int argc, char **argv)
 {
-	struct parsed parsed = { .colour = -1 };
+	struct parsed parsed = {.colour = -1};
 	const struct verb *verb;
 
 	setlocale(LC_CTYPE, "");
-	signal(SIGPIPE, SIG_IGN); /* so that a spawned daemon is stopped; output_finish() ends us as SIGPIPE would */
+	/* So that a spawned daemon is stopped in order; output_finish() ends us as SIGPIPE would. */
+	signal(SIGPIPE, SIG_IGN);
 	argp_err_exit_status = EXIT_USAGE;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &parsed) != 0)
 		return EXIT_USAGE;

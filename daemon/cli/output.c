@@ -26,7 +26,7 @@ void complain(const char *format, ...)
 	free(safe);
 }
 
-enum exit_code fail(struct failure *failure, enum exit_code code, const char *format, ...)
+enum exit_code fail_with(struct failure *failure, enum exit_code code, const char *format, ...)
 {
 	va_list arguments;
 
@@ -39,14 +39,15 @@ enum exit_code fail(struct failure *failure, enum exit_code code, const char *fo
 
 enum exit_code fail_memory(struct failure *failure)
 {
-	return fail(failure, EXIT_FAILED, "out of memory");
+	return fail_with(failure, EXIT_FAILED, "out of memory");
 }
 
 void output_json(struct json_object *value, enum json_mode mode)
 {
 	int flags = JSON_C_TO_STRING_NOSLASHESCAPE;
 
-	flags |= mode == JSON_PRETTY ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED : JSON_C_TO_STRING_PLAIN;
+	flags |= mode == JSON_PRETTY ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED
+				     : JSON_C_TO_STRING_PLAIN;
 	puts(json_object_to_json_string_ext(value, flags));
 }
 
@@ -58,7 +59,7 @@ enum exit_code output_finish(struct failure *failure)
 		failure->signal = SIGPIPE;
 		return EXIT_FAILED;
 	}
-	return fail(failure, EXIT_FAILED, "cannot write the output: %s", strerror(errno));
+	return fail_with(failure, EXIT_FAILED, "cannot write the output: %s", strerror(errno));
 }
 
 static const char *colour(const struct options *options, const char *sequence)
@@ -130,7 +131,8 @@ static void run_pager(const char *command, int input)
 	signal(SIGPIPE, SIG_DFL);
 	if (dup2(input, STDIN_FILENO) < 0)
 		_exit(EXIT_FAILED);
-	/* F: no paging of one screen, R: colours, S: no wrapping, X: leave the text there. No shell out of a root's pager. */
+	/* F: no paging of one screen, R: colours, S: no wrapping, X: leave the text there. No shell out of a
+	 * root's pager. */
 	setenv("LESS", "FRSX", 0);
 	setenv("LESSCHARSET", "utf-8", 0);
 	setenv("LESSSECURE", "1", 1);
@@ -183,14 +185,15 @@ static void print_legend(const struct table *table, size_t left_out, const char 
 
 	fprintf(out, "\n%zu %s%s listed", n, noun, n == 1 ? "" : "s");
 	if (left_out)
-		fprintf(out, " (%zu column%s left out for want of width)", left_out, left_out == 1 ? "" : "s");
+		fprintf(out, " (%zu column%s left out for want of width)", left_out,
+			left_out == 1 ? "" : "s");
 	fputs(".\n", out);
 }
 
 enum exit_code output_table(const struct table *table, const char *noun, const struct options *options,
 			    struct failure *failure)
 {
-	struct table_style style = { .header = !options->no_legend, .colour = options->colour };
+	struct table_style style = {.header = !options->no_legend, .colour = options->colour};
 	size_t lines, left_out, size = 0;
 	char *text = NULL;
 	FILE *out;

@@ -17,8 +17,8 @@ enum exit_code output_table(const struct table *table, const char *noun, const s
 			    struct failure *failure);
 
 /*
- * Flushes standard output. A reader that is gone (EPIPE) ends us quietly as SIGPIPE would; any other error of writing
- * is EXIT_FAILED with a text. Whatever is printed must end in this.
+ * Flushes standard output. A reader that is gone (EPIPE) ends us quietly as SIGPIPE would; any other error of
+ * writing is EXIT_FAILED with a text. Whatever is printed must end in this.
  */
 enum exit_code output_finish(struct failure *failure);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* record: the present state and then every event, into a capture file that is whole however the recording ends. */
+/* record: the present state and then every event, into a capture file that is whole however the recording
+ * ends. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,10 +34,12 @@ struct recording {
 	uint64_t n_events, n_lost;
 };
 
-static enum exit_code open_file(struct recording *recording, const struct options *options, struct failure *failure)
+static enum exit_code open_file(struct recording *recording, const struct options *options,
+				struct failure *failure)
 {
 	/* A capture names the processes of everybody: for its owner only. */
-	int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (options->force ? O_TRUNC : O_EXCL);
+	int flags =
+		O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (options->force ? O_TRUNC : O_EXCL);
 	struct stat status;
 
 	recording->path = options->file;
@@ -44,11 +47,12 @@ static enum exit_code open_file(struct recording *recording, const struct option
 	if (recording->fd >= 0 && fstat(recording->fd, &status) == 0 && S_ISREG(status.st_mode))
 		return EXIT_OK;
 	if (recording->fd >= 0 || errno == ENXIO)
-		return fail(failure, EXIT_FAILED, "%s is no regular file", options->file);
+		return fail_with(failure, EXIT_FAILED, "%s is no regular file", options->file);
 	if (errno == EEXIST)
-		return fail(failure, EXIT_FAILED, "%s exists: choose another name, or overwrite it with --force",
-			    options->file);
-	return fail(failure, EXIT_FAILED, "%s: %s", options->file, strerror(errno));
+		return fail_with(failure, EXIT_FAILED,
+				 "%s exists: choose another name, or overwrite it with --force",
+				 options->file);
+	return fail_with(failure, EXIT_FAILED, "%s: %s", options->file, strerror(errno));
 }
 
 static int write_all(int fd, const uint8_t *data, size_t size, off_t offset)
@@ -90,8 +94,8 @@ static void salvage(struct recording *recording)
 static enum exit_code fail_write(struct recording *recording, int error, struct failure *failure)
 {
 	salvage(recording);
-	return fail(failure, EXIT_FAILED, "%s: %s: the capture ends at offset %lld", recording->path, strerror(-error),
-		    (long long)recording->now.offset);
+	return fail_with(failure, EXIT_FAILED, "%s: %s: the capture ends at offset %lld", recording->path,
+			 strerror(-error), (long long)recording->now.offset);
 }
 
 /* Writes @size bytes of whole frames; @running is the CRC behind them. */
@@ -117,9 +121,9 @@ static size_t frame_size(const uint8_t *data, size_t size)
 		return 0;
 	length = data[0] | (size_t)data[1] << 8 | (size_t)data[2] << 16 | (size_t)data[3] << 24;
 	return length >= sizeof(struct event_header) && length <= CAPTURE_FRAME_MAX - FRAME_HEAD &&
-			       length <= size - FRAME_HEAD ?
-		       FRAME_HEAD + length :
-		       0;
+			       length <= size - FRAME_HEAD
+		       ? FRAME_HEAD + length
+		       : 0;
 }
 
 static enum exit_code append_frames(struct recording *recording, const uint8_t *data, size_t size,
@@ -143,16 +147,18 @@ static enum exit_code append_frames(struct recording *recording, const uint8_t *
 static enum exit_code append_lost(struct recording *recording, uint64_t skipped, struct failure *failure)
 {
 	struct event event = {
-		.header = {
-			.version = EVENT_VERSION,
-			.type = EVENT_LOST,
-			.size = sizeof(struct event_header) + sizeof(struct event_lost),
-			.origin = EVENT_ORIGIN_SCAN,
-		},
-		.lost = { .type = EVENT_NONE, .count = skipped },
+		.header =
+			{
+				.version = EVENT_VERSION,
+				.type = EVENT_LOST,
+				.size = sizeof(struct event_header) + sizeof(struct event_lost),
+				.origin = EVENT_ORIGIN_SCAN,
+			},
+		.lost = {.type = EVENT_NONE, .count = skipped},
 	};
 	uint8_t frame[CAPTURE_FRAME_MAX];
 	struct timespec now;
+	size_t size;
 
 	if (!skipped)
 		return EXIT_OK;
@@ -160,12 +166,13 @@ static enum exit_code append_lost(struct recording *recording, uint64_t skipped,
 	event.header.time_ns = now.tv_sec * 1000000000ULL + now.tv_nsec;
 	recording->n_lost += skipped;
 	complain("lost %" PRIu64 " events: overwritten before they were read", skipped);
-	return append(recording, frame, capture_frame(&event, frame),
-		      capture_running_crc(recording->now.running, frame), failure);
+	size = capture_frame(&event, frame);
+	return append(recording, frame, size, capture_running_crc(recording->now.running, frame), failure);
 }
 
 /* The answer of ReadState, read up to its records. */
-static enum exit_code get_state(struct client *client, uint64_t *cursor, sd_bus_message **ret, struct failure *failure)
+static enum exit_code get_state(struct client *client, uint64_t *cursor, sd_bus_message **ret,
+				struct failure *failure)
 {
 	sd_bus_message *call _cleanup_(sd_bus_message_unrefp) = NULL;
 	enum exit_code code = client_method(client, &call, "ReadState", failure);
@@ -177,7 +184,8 @@ static enum exit_code get_state(struct client *client, uint64_t *cursor, sd_bus_
 	return code;
 }
 
-static enum exit_code record_state(struct recording *recording, sd_bus_message *state, struct failure *failure)
+static enum exit_code record_state(struct recording *recording, sd_bus_message *state,
+				   struct failure *failure)
 {
 	const size_t header = sizeof(struct capture_header);
 	enum exit_code code;
@@ -194,8 +202,8 @@ static enum exit_code record_state(struct recording *recording, sd_bus_message *
 }
 
 /* *more: there may be events beyond this answer. */
-static enum exit_code record_events(struct recording *recording, struct client *client, bool wait, uint64_t *cursor,
-				    bool *more, struct failure *failure)
+static enum exit_code record_events(struct recording *recording, struct client *client, bool wait,
+				    uint64_t *cursor, bool *more, struct failure *failure)
 {
 	sd_bus_message *answer _cleanup_(sd_bus_message_unrefp) = NULL;
 	uint64_t skipped, before = recording->n_events;
@@ -224,8 +232,8 @@ static int on_duration(sd_event_source *source, uint64_t now, void *userdata)
 }
 
 /* Until a signal or the time is up, and then what happened up to that. */
-static enum exit_code record_all(struct recording *recording, struct client *client, const struct options *options,
-				 uint64_t cursor, struct failure *failure)
+static enum exit_code record_all(struct recording *recording, struct client *client,
+				 const struct options *options, uint64_t cursor, struct failure *failure)
 {
 	bool ending = false, more = true;
 
@@ -234,7 +242,7 @@ static enum exit_code record_all(struct recording *recording, struct client *cli
 						   options->duration_sec * 1000000, 0, on_duration, client);
 
 		if (r < 0)
-			return fail(failure, EXIT_FAILED, "cannot set a timer: %s", strerror(-r));
+			return fail_with(failure, EXIT_FAILED, "cannot set a timer: %s", strerror(-r));
 	}
 	while (!ending || more) {
 		enum exit_code code = record_events(recording, client, !ending, &cursor, &more, failure);
@@ -262,7 +270,7 @@ static enum exit_code finish(struct recording *recording, struct client *client,
 		code = fail_write(recording, r, failure);
 	r = close(recording->fd) < 0 ? -errno : 0;
 	if (r < 0 && code == EXIT_OK)
-		code = fail(failure, EXIT_FAILED, "%s: %s", recording->path, strerror(-r));
+		code = fail_with(failure, EXIT_FAILED, "%s: %s", recording->path, strerror(-r));
 	return code;
 }
 

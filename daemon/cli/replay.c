@@ -9,23 +9,24 @@
 /* All that a capture closes is kept, up to what a ledger holds of live entries. */
 #define HISTORY (1U << 20)
 
-static enum exit_code fail_capture(const struct replay *replay, enum capture_outcome outcome, struct failure *failure)
+static enum exit_code fail_capture(const struct replay *replay, enum capture_outcome outcome,
+				   struct failure *failure)
 {
 	if (outcome == CAPTURE_IO)
-		return fail(failure, EXIT_FAILED, "%s: offset %" PRIu64 ": %s", replay->path, replay->reader.offset,
-			    strerror(replay->reader.error));
-	return fail(failure, EXIT_FAILED, "%s: offset %" PRIu64 ": %s", replay->path, replay->reader.offset,
-		    replay->reader.reason);
+		return fail_with(failure, EXIT_FAILED, "%s: offset %" PRIu64 ": %s", replay->path,
+				 replay->reader.offset, strerror(replay->reader.error));
+	return fail_with(failure, EXIT_FAILED, "%s: offset %" PRIu64 ": %s", replay->path,
+			 replay->reader.offset, replay->reader.reason);
 }
 
 enum exit_code replay_open(struct replay *replay, const char *path, struct failure *failure)
 {
-	const struct ledger_limits limits = { .history = HISTORY };
+	const struct ledger_limits limits = {.history = HISTORY};
 	enum capture_outcome outcome;
 
-	*replay = (struct replay){ .path = path, .file = fopen(path, "re") };
+	*replay = (struct replay){.path = path, .file = fopen(path, "re")};
 	if (!replay->file)
-		return fail(failure, EXIT_FAILED, "%s: %s", path, strerror(errno));
+		return fail_with(failure, EXIT_FAILED, "%s: %s", path, strerror(errno));
 	outcome = capture_open(&replay->reader, replay->file);
 	if (outcome != CAPTURE_EVENT)
 		return fail_capture(replay, outcome, failure);

@@ -7,16 +7,16 @@
 #include "cli/value.h"
 #include "vfiowatch/bus.h"
 
-typedef int (*snapshot_list)(const struct ledger *, const struct row_filter *, const struct snapshot_clock *, uint64_t,
-			     size_t, struct json_object *);
+typedef int (*snapshot_list)(const struct ledger *, const struct row_filter *, const struct snapshot_clock *,
+			     uint64_t, size_t, struct json_object *);
 
 static const struct {
 	const char *method;
 	snapshot_list snapshot;
 } lists[] = {
-	[ROWS_DEVICES] = { "ListDevices", snapshot_devices },
-	[ROWS_COOKIES] = { "ListCookies", snapshot_cookies },
-	[ROWS_MAPPINGS] = { "ListMappings", snapshot_mappings },
+	[ROWS_DEVICES] = {"ListDevices", snapshot_devices},
+	[ROWS_COOKIES] = {"ListCookies", snapshot_cookies},
+	[ROWS_MAPPINGS] = {"ListMappings", snapshot_mappings},
 };
 
 static int append_filter(sd_bus_message *call, const struct row_filter *filter)
@@ -61,7 +61,8 @@ static enum exit_code get_page(struct client *client, enum row_list list, const 
 
 	if (code != EXIT_OK)
 		return code;
-	if (append_filter(call, &options->filter) < 0 || sd_bus_message_append(call, "tu", after, BUS_ROWS_MAX) < 0)
+	if (append_filter(call, &options->filter) < 0 ||
+	    sd_bus_message_append(call, "tu", after, BUS_ROWS_MAX) < 0)
 		return fail_memory(failure);
 	code = client_call(client, call, &answer, failure);
 	return code == EXIT_OK ? read_page(answer, rows, failure) : code;
@@ -74,13 +75,15 @@ static enum exit_code next_page(struct client *client, const struct replay *repl
 {
 	if (client)
 		return get_page(client, list, options, after, rows, failure);
-	if (lists[list].snapshot(replay->ledger, &options->filter, &replay->clock, after, BUS_ROWS_MAX, rows) < 0)
+	if (lists[list].snapshot(replay->ledger, &options->filter, &replay->clock, after, BUS_ROWS_MAX,
+				 rows) < 0)
 		return fail_memory(failure);
 	return EXIT_OK;
 }
 
 static enum exit_code get_all(struct client *client, const struct replay *replay, enum row_list list,
-			      const struct options *options, struct json_object *rows, struct failure *failure)
+			      const struct options *options, struct json_object *rows,
+			      struct failure *failure)
 {
 	uint64_t after = 0;
 

@@ -93,7 +93,8 @@ static int on_said(sd_event_source *source, int fd, uint32_t revents, void *user
 
 	(void)revents;
 	if (length < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : sd_event_source_set_enabled(source, SD_EVENT_OFF);
+		return errno == EAGAIN || errno == EINTR ? 0
+							 : sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	if (length == 0)
 		return sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	if (spawn->n_said + length > SAID_MAX - 1) {
@@ -132,7 +133,7 @@ static int make_directory(struct spawn *spawn)
 
 static int open_notify(struct spawn *spawn)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
 	spawn->notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (spawn->notify_fd < 0)
@@ -141,7 +142,8 @@ static int open_notify(struct spawn *spawn)
 	return bind(spawn->notify_fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
 }
 
-/* In the child: becomes the daemon, in a session of its own so that Ctrl-C reaches us alone and we end it in order. */
+/* In the child: becomes the daemon, in a session of its own so that Ctrl-C reaches us alone and we end it in
+ * order. */
 static void become_daemon(const struct spawn *spawn, const char *program, pid_t parent, int error_fd)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -156,8 +158,8 @@ static void become_daemon(const struct spawn *spawn, const char *program, pid_t 
 	if (setsid() < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
 	    dup2(error_fd, STDERR_FILENO) < 0 || setenv("NOTIFY_SOCKET", spawn->notify, 1) < 0)
 		_exit(EXIT_FAILED);
-	execlp(program, "vfiowatchd", "--foreground", "--socket", spawn->socket, "--pin-directory", spawn->pins,
-	       "--no-system-bus", NULL);
+	execlp(program, "vfiowatchd", "--foreground", "--socket", spawn->socket, "--pin-directory",
+	       spawn->pins, "--no-system-bus", NULL);
 	dprintf(STDERR_FILENO, "cannot run %s: %s\n", program, strerror(errno));
 	_exit(127);
 }
@@ -192,19 +194,35 @@ static int watch_daemon(struct spawn *spawn, sd_event *event)
 	if ((r = sd_event_add_child(event, &spawn->child, spawn->pid, WEXITED, on_child, spawn)) < 0 ||
 	    (r = sd_event_add_io(event, &spawn->ready_io, spawn->notify_fd, EPOLLIN, on_ready, spawn)) < 0 ||
 	    (r = sd_event_add_io(event, &spawn->said_io, spawn->stderr_fd, EPOLLIN, on_said, spawn)) < 0 ||
-	    (r = sd_event_add_time_relative(event, &spawn->timer, CLOCK_MONOTONIC, READY_USEC, 0, on_late, spawn)) < 0)
+	    (r = sd_event_add_time_relative(event, &spawn->timer, CLOCK_MONOTONIC, READY_USEC, 0, on_late,
+					    spawn)) < 0)
 		return r;
 	/* What it said comes before its end. */
 	return sd_event_source_set_priority(spawn->child, SD_EVENT_PRIORITY_IDLE);
 }
 
-static enum exit_code await_ready(struct spawn *spawn, sd_event *event, const int *signal, struct failure *failure)
+/* The last line that the daemon wrote, without the level that sd-daemon(3) puts before it. Empty: none. */
+static const char *last_words(struct spawn *spawn)
 {
+	char *line;
+
+	while (spawn->n_said && spawn->said[spawn->n_said - 1] == '\n')
+		spawn->said[--spawn->n_said] = '\0';
+	line = strrchr(spawn->said, '\n');
+	line = line ? line + 1 : spawn->said;
+	return line[0] == '<' && line[1] && line[2] == '>' ? line + 3 : line;
+}
+
+static enum exit_code await_ready(struct spawn *spawn, sd_event *event, const int *signal,
+				  struct failure *failure)
+{
+	const char *words;
+
 	while (!spawn->ready && !spawn->ended && !spawn->late && !*signal) {
 		int r = sd_event_run(event, UINT64_MAX);
 
 		if (r < 0)
-			return fail(failure, EXIT_FAILED, "the event loop failed: %s", strerror(-r));
+			return fail_with(failure, EXIT_FAILED, "the event loop failed: %s", strerror(-r));
 	}
 	if (spawn->ready)
 		return EXIT_OK;
@@ -212,13 +230,12 @@ static enum exit_code await_ready(struct spawn *spawn, sd_event *event, const in
 		failure->signal = *signal;
 		return failure->code = EXIT_FAILED;
 	}
-	while (spawn->n_said && spawn->said[spawn->n_said - 1] == '\n')
-		spawn->said[--spawn->n_said] = '\0';
+	words = last_words(spawn);
 	if (spawn->ended)
-		return fail(failure, EXIT_NO_DAEMON, "the private daemon ended with status %d%s%.900s", spawn->status,
-			    spawn->n_said ? ": " : "", spawn->said);
-	return fail(failure, EXIT_NO_DAEMON, "the private daemon is not ready after %llu s%s%.900s",
-		    READY_USEC / 1000000, spawn->n_said ? ": " : "", spawn->said);
+		return fail_with(failure, EXIT_NO_DAEMON, "the private daemon ended with status %d%s%.900s",
+				 spawn->status, *words ? ": " : "", words);
+	return fail_with(failure, EXIT_NO_DAEMON, "the private daemon is not ready after %llu s%s%.900s",
+			 READY_USEC / 1000000, *words ? ": " : "", words);
 }
 
 enum exit_code spawn_start(struct spawn **ret, sd_event *event, const int *signal, struct failure *failure)
@@ -228,14 +245,15 @@ enum exit_code spawn_start(struct spawn **ret, sd_event *event, const int *signa
 	int r;
 
 	if (geteuid() != 0)
-		return fail(failure, EXIT_FAILED, "--spawn needs root: it loads BPF programs into the kernel");
+		return fail_with(failure, EXIT_FAILED,
+				 "--spawn needs root: it loads BPF programs into the kernel");
 	spawn = calloc(1, sizeof(*spawn));
 	if (!spawn)
 		return fail_memory(failure);
 	spawn->notify_fd = spawn->stderr_fd = -1;
 	if ((r = make_directory(spawn)) < 0 || (r = open_notify(spawn)) < 0 || (r = run_daemon(spawn)) < 0 ||
 	    (r = watch_daemon(spawn, event)) < 0)
-		code = fail(failure, EXIT_FAILED, "cannot start a private daemon: %s", strerror(-r));
+		code = fail_with(failure, EXIT_FAILED, "cannot start a private daemon: %s", strerror(-r));
 	else
 		code = await_ready(spawn, event, signal, failure);
 	if (code != EXIT_OK) {
@@ -250,7 +268,7 @@ enum exit_code spawn_start(struct spawn **ret, sd_event *event, const int *signa
 static void end_daemon(struct spawn *spawn)
 {
 	int pidfd _cleanup_(closefd) = pidfd_open(spawn->pid, 0);
-	struct pollfd end = { .fd = pidfd, .events = POLLIN };
+	struct pollfd end = {.fd = pidfd, .events = POLLIN};
 
 	kill(spawn->pid, SIGTERM);
 	if (pidfd < 0 || poll(&end, 1, STOP_MSEC) == 0)

@@ -30,8 +30,8 @@ static void put_value(struct json_object *status, const char *label, const char 
 }
 
 /* "LABEL: N", then one line each, since names of attach points and reasons are long. */
-static void put_list(struct json_object *status, const char *label, const char *key, bool count, const char *colour,
-		     const struct options *options)
+static void put_list(struct json_object *status, const char *label, const char *key, bool count,
+		     const char *colour, const struct options *options)
 {
 	struct json_object *list = row_value(status, key);
 	size_t n;
@@ -60,8 +60,9 @@ static void put_recording(struct json_object *status, const struct options *opti
 
 	printf("%12s: %s%s%s%s%s%s\n", "Recording", colour, state ? state : "-", output_plain(options),
 	       reason ? ": " : "", reason ? reason : "",
-	       json_object_is_type(adopted, json_type_boolean) && json_object_get_boolean(adopted) ?
-		       " (went on from an earlier daemon)" : "");
+	       json_object_is_type(adopted, json_type_boolean) && json_object_get_boolean(adopted)
+		       ? " (went on from an earlier daemon)"
+		       : "");
 }
 
 static void put_losses(struct json_object *status)
@@ -93,12 +94,8 @@ static void put_counts(struct json_object *status)
 	static const struct {
 		const char *label, *key;
 	} counts[] = {
-		{ "Devices", "devices" },
-		{ "Open files", "open_files" },
-		{ "Cookies", "cookies" },
-		{ "Mappings", "mappings" },
-		{ "Conflicts", "conflicts" },
-		{ "Denied", "denied" },
+		{"Devices", "devices"},   {"Open files", "open_files"}, {"Cookies", "cookies"},
+		{"Mappings", "mappings"}, {"Conflicts", "conflicts"},   {"Denied", "denied"},
 	};
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
@@ -131,7 +128,7 @@ static void print_live(struct json_object *status, const struct options *options
 static void print_capture(struct json_object *status, const struct options *options)
 {
 	put_value(status, "Capture", "capture");
-	put_value(status, "Kind", "architecture");
+	put_value(status, "Architecture", "architecture");
 	put_value(status, "From", "first");
 	put_value(status, "To", "last");
 	put_list(status, "Degraded", "degraded", false, output_bad(options), options);
@@ -168,7 +165,8 @@ static struct json_object *capture_time(const struct replay *replay, uint64_t bo
 
 	if (!boottime_ns)
 		return NULL;
-	return json_object_new_string(when_text((int64_t)boottime_ns + replay->clock.realtime_offset_ns, text));
+	return json_object_new_string(
+		when_text((int64_t)boottime_ns + replay->clock.realtime_offset_ns, text));
 }
 
 static struct json_object *capture_reasons(const struct ledger_counts *counts, uint64_t lost)
@@ -181,19 +179,22 @@ static struct json_object *capture_reasons(const struct ledger_counts *counts, u
 		json_object_array_add(reasons, json_object_new_string(text));
 	}
 	if (reasons && counts->refused) {
-		snprintf(text, sizeof(text), "%" PRIu64 " events were refused by the ledger", counts->refused);
+		snprintf(text, sizeof(text), "%" PRIu64 " events were refused by the ledger",
+			 counts->refused);
 		json_object_array_add(reasons, json_object_new_string(text));
 	}
 	return reasons;
 }
 
-/* The keys of the contract, null where a capture does not tell, and what only a capture has. NULL: out of memory. */
+/* The keys of the contract, null where a capture does not tell, and what only a capture has. NULL: out of
+ * memory. */
 static struct json_object *capture_status(const struct replay *replay)
 {
-	static const char *const untold[] = { "mode", "policy_digest", "attached", "missing", "conflicts", "denied" };
-	static const char *const arches[] = {
-		[MEMTYPE_ARCH_UNKNOWN] = NULL, [MEMTYPE_ARCH_X86_64] = "x86-64", [MEMTYPE_ARCH_ARM64] = "arm64"
-	};
+	static const char *const untold[] = {"mode",    "policy_digest", "attached",
+					     "missing", "conflicts",     "denied"};
+	static const char *const arches[] = {[MEMTYPE_ARCH_UNKNOWN] = NULL,
+					     [MEMTYPE_ARCH_X86_64] = "x86-64",
+					     [MEMTYPE_ARCH_ARM64] = "arm64"};
 	const uint32_t arch = replay->reader.header.arch;
 	const char *name = arch < MEMTYPE_ARCHES ? arches[arch] : NULL;
 	struct json_object *status = json_object_new_object();
@@ -266,14 +267,14 @@ static enum exit_code ask(struct client *client, const struct options *options, 
 	if (code == EXIT_OK && options->wait && is_starting(*ret)) {
 		json_object_put(*ret);
 		*ret = NULL;
-		code = fail(failure, EXIT_NO_DAEMON, "the daemon is still starting");
+		code = fail_with(failure, EXIT_NO_DAEMON, "the daemon is still starting");
 	}
 	return code;
 }
 
 /*
- * With --wait asks until the daemon is ready. What looks like a daemon that is not there (yet) is asked again, all else
- * is final. The last failure stays in @failure.
+ * With --wait asks until the daemon is ready. What looks like a daemon that is not there (yet) is asked
+ * again, all else is final. The last failure stays in @failure.
  */
 static enum exit_code ask_until_ready(const struct options *options, struct json_object **ret,
 				      struct failure *failure)

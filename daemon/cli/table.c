@@ -147,7 +147,8 @@ static size_t least_width(const struct table *table, const struct layout *layout
 	return total_width(table, &least);
 }
 
-/* Whole columns go first until cutting text can do the rest. Still too wide after both: the terminal wraps. */
+/* Whole columns go first until cutting text can do the rest. Still too wide after both: the terminal wraps.
+ */
 static void fit(const struct table *table, size_t width, struct layout *layout)
 {
 	while (least_width(table, layout) > width && drop_once(table, layout))
@@ -201,8 +202,8 @@ size_t table_print(const struct table *table, const struct table_style *style, F
 		if (row == 0 && style->colour)
 			fputs("\033[4m", out);
 		for (size_t i = 0; i < table->n_columns; i++) {
-			const char *text = row ? table->cells[(row - 1) * table->n_columns + i] :
-						 table->columns[i].title;
+			const char *text = row ? table->cells[(row - 1) * table->n_columns + i]
+					       : table->columns[i].title;
 
 			if (layout.dropped[i])
 				continue;

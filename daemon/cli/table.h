@@ -23,19 +23,20 @@ struct table;
 struct table *table_new(const struct column *columns, size_t n_columns);
 struct table *table_free(struct table *table);
 
-/* Adds a row of @cells, one per column; NULL or empty: unknown, shown as "-". Text is made safe here (text_safe()).
- * Returns 0 or -ENOMEM. */
+/* Adds a row of @cells, one per column; NULL or empty: unknown, shown as "-". Text is made safe here
+ * (text_safe()). Returns 0 or -ENOMEM. */
 int table_add(struct table *table, const char *const *cells);
 
 size_t table_rows(const struct table *table);
 
 struct table_style {
-	size_t width;  /* columns of the terminal, 0: no limit, nothing is cut or left out */
+	size_t width; /* columns of the terminal, 0: no limit, nothing is cut or left out */
 	bool header;
-	bool colour;   /* underlines the header */
+	bool colour; /* underlines the header */
 };
 
-/* Writes the table to @out and returns the number of columns that were left out. Errors stay in @out (ferror(3)). */
+/* Writes the table to @out and returns the number of columns that were left out. Errors stay in @out
+ * (ferror(3)). */
 size_t table_print(const struct table *table, const struct table_style *style, FILE *out);
 
 #endif

@@ -77,7 +77,8 @@ static struct json_object *safe_object(struct json_object *value)
 	bool ok = copy;
 
 	if (copy) {
-		json_object_object_foreach(value, key, element) {
+		json_object_object_foreach(value, key, element)
+		{
 			char *safe_key = text_safe(key);
 			struct json_object *safe = json_safe(json_object_get(element));
 
@@ -204,7 +205,7 @@ char *duration_text(uint64_t seconds, char *out)
 	static const struct {
 		uint64_t seconds;
 		const char *name;
-	} units[] = { { 86400, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
+	} units[] = {{86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
 	size_t i = 0;
 
 	while (i < 3 && seconds < units[i].seconds)

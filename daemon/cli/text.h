@@ -11,13 +11,14 @@
 struct json_object;
 
 /*
- * A copy of @text without anything that a terminal would act on, as text_escape() makes it, but backslashes stay:
- * text from the daemon is escaped already. Where the locale is not UTF-8, bytes above 0x7e become \xNN too.
- * The caller frees; NULL: out of memory.
+ * A copy of @text without anything that a terminal would act on, as text_escape() makes it, but backslashes
+ * stay: text from the daemon is escaped already. Where the locale is not UTF-8, bytes above 0x7e become \xNN
+ * too. The caller frees; NULL: out of memory.
  */
 char *text_safe(const char *text);
 
-/* The same for every string and key in @value, which is given up. NULL: out of memory (or @value is JSON null). */
+/* The same for every string and key in @value, which is given up. NULL: out of memory (or @value is JSON
+ * null). */
 struct json_object *json_safe(struct json_object *value);
 
 /* Columns on a terminal in the locale's encoding; a byte that is no character counts as one. */

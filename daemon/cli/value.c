@@ -6,7 +6,9 @@ struct json_object *row_value(struct json_object *row, const char *key)
 {
 	struct json_object *value = NULL;
 
-	return json_object_is_type(row, json_type_object) && json_object_object_get_ex(row, key, &value) ? value : NULL;
+	return json_object_is_type(row, json_type_object) && json_object_object_get_ex(row, key, &value)
+		       ? value
+		       : NULL;
 }
 
 const char *row_string(struct json_object *row, const char *key)

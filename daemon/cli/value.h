@@ -14,8 +14,8 @@ struct json_object *row_value(struct json_object *row, const char *key);
 const char *row_string(struct json_object *row, const char *key);
 bool row_number(struct json_object *row, const char *key, uint64_t *ret);
 
-/* What a table shows of @value: text as it is, numbers in decimal, yes or no; NULL for null and for containers.
- * Borrowed from @value. */
+/* What a table shows of @value: text as it is, numbers in decimal, yes or no; NULL for null and for
+ * containers. Borrowed from @value. */
 const char *value_text(struct json_object *value);
 
 #endif

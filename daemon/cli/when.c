@@ -67,8 +67,8 @@ static bool read_zone(const char **text, bool *zoned, int *offset_sec)
 	sign = **text == '-' ? -1 : 1;
 	if (!skip(text, '+') && !skip(text, '-'))
 		return false;
-	if (!read_digits(text, 2, &hours) || !skip(text, ':') || !read_digits(text, 2, &minutes) || hours > 23 ||
-	    minutes > 59)
+	if (!read_digits(text, 2, &hours) || !skip(text, ':') || !read_digits(text, 2, &minutes) ||
+	    hours > 23 || minutes > 59)
 		return false;
 	*offset_sec = sign * (hours * 3600 + minutes * 60);
 	return true;
@@ -88,7 +88,7 @@ static bool to_seconds(struct tm tm, bool zoned, int offset_sec, int64_t *ret)
 
 static bool parse_rfc3339(const char *text, bool zone_needed, int64_t *ret)
 {
-	struct tm tm = { .tm_isdst = -1 };
+	struct tm tm = {.tm_isdst = -1};
 	int64_t fraction = 0, seconds;
 	bool zoned = false;
 	int offset = 0;
@@ -97,7 +97,8 @@ static bool parse_rfc3339(const char *text, bool zone_needed, int64_t *ret)
 	    !skip(&text, '-') || !read_digits(&text, 2, &tm.tm_mday))
 		return false;
 	/* Nanoseconds in 64 bits end in 2262. */
-	if (tm.tm_year < 1970 || tm.tm_year > 2261 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31)
+	if (tm.tm_year < 1970 || tm.tm_year > 2261 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 ||
+	    tm.tm_mday > 31)
 		return false;
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
@@ -116,26 +117,26 @@ static bool read_unit(const char **text, int64_t *ns)
 		const char *name;
 		int64_t ns;
 	} units[] = {
-		{ "us", 1000 },
-		{ "ms", 1000000 },
-		{ "s", NS_PER_SEC },
-		{ "sec", NS_PER_SEC },
-		{ "second", NS_PER_SEC },
-		{ "seconds", NS_PER_SEC },
-		{ "m", 60 * NS_PER_SEC },
-		{ "min", 60 * NS_PER_SEC },
-		{ "minute", 60 * NS_PER_SEC },
-		{ "minutes", 60 * NS_PER_SEC },
-		{ "h", 3600 * NS_PER_SEC },
-		{ "hr", 3600 * NS_PER_SEC },
-		{ "hour", 3600 * NS_PER_SEC },
-		{ "hours", 3600 * NS_PER_SEC },
-		{ "d", 86400 * NS_PER_SEC },
-		{ "day", 86400 * NS_PER_SEC },
-		{ "days", 86400 * NS_PER_SEC },
-		{ "w", 604800 * NS_PER_SEC },
-		{ "week", 604800 * NS_PER_SEC },
-		{ "weeks", 604800 * NS_PER_SEC },
+		{"us", 1000},
+		{"ms", 1000000},
+		{"s", NS_PER_SEC},
+		{"sec", NS_PER_SEC},
+		{"second", NS_PER_SEC},
+		{"seconds", NS_PER_SEC},
+		{"m", 60 * NS_PER_SEC},
+		{"min", 60 * NS_PER_SEC},
+		{"minute", 60 * NS_PER_SEC},
+		{"minutes", 60 * NS_PER_SEC},
+		{"h", 3600 * NS_PER_SEC},
+		{"hr", 3600 * NS_PER_SEC},
+		{"hour", 3600 * NS_PER_SEC},
+		{"hours", 3600 * NS_PER_SEC},
+		{"d", 86400 * NS_PER_SEC},
+		{"day", 86400 * NS_PER_SEC},
+		{"days", 86400 * NS_PER_SEC},
+		{"w", 604800 * NS_PER_SEC},
+		{"week", 604800 * NS_PER_SEC},
+		{"weeks", 604800 * NS_PER_SEC},
 	};
 	size_t length = 0;
 

@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 /*
- * Parses "-5min" (also us, ms, s, h, d, w, and sums such as "-1h 30min") before @now_ns, "@UNIX[.fraction]", "now", or RFC
- * 3339 ("2026-11-20T09:28:57.5Z", also with a space for the T; without a zone: local time; without a time: midnight).
- * Returns false for anything else. *ret is CLOCK_REALTIME in ns.
+ * Parses "-5min" (also us, ms, s, h, d, w, and sums such as "-1h 30min") before @now_ns, "@UNIX[.fraction]",
+ * "now", or RFC 3339 ("2026-11-20T09:28:57.5Z", also with a space for the T; without a zone: local time;
+ * without a time: midnight). Returns false for anything else. *ret is CLOCK_REALTIME in ns.
  */
 bool when_parse(const char *text, int64_t now_ns, int64_t *ret);
 

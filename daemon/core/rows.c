@@ -26,10 +26,16 @@ struct json_object *row_take(struct row *row)
 	return NULL;
 }
 
+/* Keys are literals: the object need not copy them. */
+static int add_key(struct row *row, const char *key, struct json_object *value)
+{
+	return json_object_object_add_ex(row->object, key, value, JSON_C_OBJECT_ADD_CONSTANT_KEY);
+}
+
 /* @value passes to the row. NULL: it could not be made. */
 static struct json_object *row_put(struct row *row, const char *key, struct json_object *value)
 {
-	if (!row->failed && value && json_object_object_add(row->object, key, value) == 0)
+	if (!row->failed && value && add_key(row, key, value) == 0)
 		return value;
 	json_object_put(value);
 	row->failed = true;
@@ -47,7 +53,7 @@ static struct json_object *array_put(struct row *row, struct json_object *array,
 
 void row_null(struct row *row, const char *key)
 {
-	if (!row->failed && json_object_object_add(row->object, key, NULL) < 0)
+	if (!row->failed && add_key(row, key, NULL) < 0)
 		row->failed = true;
 }
 

@@ -4,7 +4,8 @@
 
 /*
  * Building one JSON object key by key. The first failed allocation makes the row fail and all that follows void, so that
- * a caller checks once, at row_take(). Every put function writes null for what is not known.
+ * a caller checks once, at row_take(). Every function writes null for what is not known. Keys must outlive the
+ * row: they are literals.
  */
 
 #include <stdbool.h>

@@ -10,8 +10,9 @@
 #include <linux/vfio.h>
 #include <utlist.h>
 
-/* Entries looked at in one go when not every one becomes a row. */
-#define LIST_CHUNK ((size_t)65536)
+/* Entries looked at in one go: as many as are live, within these bounds. */
+#define CHUNK_MIN ((size_t)256)
+#define CHUNK_MAX ((size_t)65536)
 
 /* What is over these is left out of a device row and counted in `files_omitted` and `holders_omitted`. */
 #define FILES_PER_ROW   256U
@@ -290,16 +291,27 @@ static int rows_put(struct json_object *rows, struct json_object *row)
 	return -ENOMEM;
 }
 
+static size_t chunk_size(uint64_t live)
+{
+	if (live < CHUNK_MIN)
+		return CHUNK_MIN;
+	return live < CHUNK_MAX ? live : CHUNK_MAX;
+}
+
 /*
- * Walks entries of @type in chunks of LIST_CHUNK: @list fills `chunk` with those above `after`, @wanted filters `entry`, and
- * @row makes its row. A macro because the three walks differ in types only.
+ * Walks entries of @type, of which @live of struct ledger_counts are live, in chunks: @list fills `chunk` with at most `size` of
+ * those above `after`, @wanted filters `entry`, and @row makes its row. A macro because the walks differ in types only.
  */
-#define APPEND_ROWS(type, list, wanted, row)                                                                           \
+#define APPEND_ROWS(type, live, list, wanted, row)                                                                     \
 	do {                                                                                                           \
-		const struct type **chunk = malloc(LIST_CHUNK * sizeof(*chunk));                                       \
-		size_t n_, left_ = max;                                                                                \
+		const struct type **chunk;                                                                             \
+		struct ledger_counts counts_;                                                                          \
+		size_t size, n_, left_ = max;                                                                          \
 		int r_ = 0;                                                                                            \
                                                                                                                        \
+		ledger_counts(ledger, &counts_);                                                                       \
+		size = chunk_size(counts_.live);                                                                       \
+		chunk = malloc(size * sizeof(*chunk));                                                                 \
 		if (!chunk)                                                                                            \
 			return -ENOMEM;                                                                                \
 		do {                                                                                                   \
@@ -313,7 +325,7 @@ static int rows_put(struct json_object *rows, struct json_object *row)
 				r_ = rows_put(rows, row);                                                              \
 				left_--;                                                                               \
 			}                                                                                              \
-		} while (n_ == LIST_CHUNK && left_ > 0 && r_ == 0);                                                    \
+		} while (n_ == size && left_ > 0 && r_ == 0);                                                          \
 		free(chunk);                                                                                           \
 		return r_;                                                                                             \
 	} while (0)
@@ -321,20 +333,20 @@ static int rows_put(struct json_object *rows, struct json_object *row)
 int snapshot_devices(const struct ledger *ledger, const struct row_filter *filter, const struct snapshot_clock *clock,
                      uint64_t after, size_t max, struct json_object *rows)
 {
-	APPEND_ROWS(device, ledger_list_devices(ledger, after, chunk, LIST_CHUNK), device_wanted(ledger, filter, entry),
-	            device_row(entry, clock));
+	APPEND_ROWS(device, devices, ledger_list_devices(ledger, after, chunk, size),
+	            device_wanted(ledger, filter, entry), device_row(entry, clock));
 }
 
 int snapshot_cookies(const struct ledger *ledger, const struct row_filter *filter, const struct snapshot_clock *clock,
                      uint64_t after, size_t max, struct json_object *rows)
 {
-	APPEND_ROWS(cookie, ledger_list_cookies(ledger, filter->all, after, chunk, LIST_CHUNK),
+	APPEND_ROWS(cookie, cookies, ledger_list_cookies(ledger, filter->all, after, chunk, size),
 	            cookie_wanted(ledger, filter, entry), cookie_row(ledger, entry, clock));
 }
 
 int snapshot_mappings(const struct ledger *ledger, const struct row_filter *filter, const struct snapshot_clock *clock,
                       uint64_t after, size_t max, struct json_object *rows)
 {
-	APPEND_ROWS(mapping, ledger_list_mappings(ledger, filter->all, after, chunk, LIST_CHUNK),
+	APPEND_ROWS(mapping, mappings, ledger_list_mappings(ledger, filter->all, after, chunk, size),
 	            mapping_wanted(ledger, filter, entry), mapping_row(ledger, entry, clock));
 }

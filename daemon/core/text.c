@@ -9,7 +9,7 @@ struct range {
 
 /*
  * Valid code points that show nothing, move the cursor, change the direction of what follows, or mean something else on
- * every terminal: general categories Cc, Cf, Zs (but the ASCII space), Zl, Zp, Cs and Co, the property
+ * every terminal: general categories Cc, Cf, Zs (but the ASCII space), Zl, Zp, Cs (surrogates, no characters at all) and Co, the property
  * Default_Ignorable_Code_Point, noncharacters, and the blank letters of Hangul and Braille. In rising order.
  */
 static const struct range unprintable[] = {
@@ -72,7 +72,7 @@ static size_t next_character(const unsigned char *text, size_t left, bool *passe
 			return 1;
 		code = code << 6 | (text[i] & 0x3f);
 	}
-	if (code < least || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
+	if (code < least || code > 0x10ffff)
 		return 1;
 	*passes = is_printable(code);
 	return length;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* The interface: checks the arguments of a call, has the ledger made current, and hands over to bus_answer.c. */
+/* The interface: checks the arguments of a call, has the ledger made current, and hands over to bus_answer.c.
+ */
 
 #include <errno.h>
 #include <stdlib.h>
@@ -22,8 +23,8 @@ static int read_text(sd_bus_message *call, const char *key, char *out, size_t si
 	if (r < 0)
 		return r;
 	if (!*text || strlen(text) >= size)
-		return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
-					 "Filter '%s' needs 1 to %zu bytes", key, size - 1);
+		return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "Filter '%s' needs 1 to %zu bytes",
+					 key, size - 1);
 	strcpy(out, text);
 	return 0;
 }
@@ -65,15 +66,15 @@ static int read_all(sd_bus_message *call, struct row_filter *filter)
 static const struct {
 	const char *key, *signature;
 } filter_keys[] = {
-	{ "device", "s" },
-	{ "pid", "u" },
-	{ "type", "s" },
-	{ "all", "b" },
+	{"device", "s"},
+	{"pid", "u"},
+	{"type", "s"},
+	{"all", "b"},
 };
 
 /* Reads one value; @seen has a bit per key that was given already. */
-static int read_filter_entry(sd_bus_message *call, const char *key, unsigned int *seen, struct row_filter *filter,
-			     sd_bus_error *error)
+static int read_filter_entry(sd_bus_message *call, const char *key, unsigned int *seen,
+			     struct row_filter *filter, sd_bus_error *error)
 {
 	const size_t n = sizeof(filter_keys) / sizeof(filter_keys[0]);
 	const char *signature;
@@ -93,8 +94,9 @@ static int read_filter_entry(sd_bus_message *call, const char *key, unsigned int
 	if (r < 0)
 		return r;
 	if (strcmp(signature, filter_keys[i].signature))
-		return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "Filter '%s' has type '%s', not '%.64s'",
-					 key, filter_keys[i].signature, signature);
+		return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
+					 "Filter '%s' has type '%s', not '%.64s'", key,
+					 filter_keys[i].signature, signature);
 	switch (key[0]) {
 	case 'd':
 		return read_text(call, key, filter->device, sizeof(filter->device), error);
@@ -133,8 +135,8 @@ static int read_max(sd_bus_message *call, uint32_t *ret, sd_bus_error *error)
 	if (r < 0)
 		return r;
 	if (*ret > BUS_ROWS_MAX)
-		return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "At most %u rows in one answer, not %u",
-					 BUS_ROWS_MAX, *ret);
+		return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
+					 "At most %u rows in one answer, not %u", BUS_ROWS_MAX, *ret);
 	if (*ret == 0)
 		*ret = BUS_ROWS_MAX;
 	return 0;
@@ -181,7 +183,8 @@ static int method_get_status(sd_bus_message *call, void *userdata, sd_bus_error 
 	free(status);
 	if (!object)
 		return -ENOMEM;
-	r = sd_bus_reply_method_return(call, "s", json_object_to_json_string_ext(object, JSON_C_TO_STRING_NOSLASHESCAPE));
+	r = sd_bus_reply_method_return(
+		call, "s", json_object_to_json_string_ext(object, JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(object);
 	return r;
 }
@@ -195,19 +198,22 @@ static int method_probe(sd_bus_message *call, void *userdata, sd_bus_error *erro
 	if (r < 0)
 		return r;
 	if (!bus->backend.probe)
-		return sd_bus_error_set(error, SD_BUS_ERROR_NOT_SUPPORTED, "This daemon cannot probe the kernel");
+		return sd_bus_error_set(error, SD_BUS_ERROR_NOT_SUPPORTED,
+					"This daemon cannot probe the kernel");
 	r = bus->backend.probe(bus->backend.userdata, &text);
 	if (r < 0)
-		return sd_bus_error_setf(error, SD_BUS_ERROR_FAILED, "Cannot probe the kernel: %s", strerror(-r));
+		return sd_bus_error_setf(error, SD_BUS_ERROR_FAILED, "Cannot probe the kernel: %s",
+					 strerror(-r));
 	r = sd_bus_reply_method_return(call, "s", text);
 	free(text);
 	return r;
 }
 
-typedef int (*snapshot_list)(const struct ledger *, const struct row_filter *, const struct snapshot_clock *, uint64_t,
-			     size_t, struct json_object *);
+typedef int (*snapshot_list)(const struct ledger *, const struct row_filter *, const struct snapshot_clock *,
+			     uint64_t, size_t, struct json_object *);
 
-static int list(sd_bus_message *call, struct bus *bus, unsigned int what, snapshot_list snapshot, sd_bus_error *error)
+static int list(sd_bus_message *call, struct bus *bus, unsigned int what, snapshot_list snapshot,
+		sd_bus_error *error)
 {
 	struct snapshot_clock clock;
 	struct json_object *rows;
@@ -276,9 +282,10 @@ static int read_history(sd_bus_message *call, struct bus *bus, bool records, sd_
 	if (cursor == BUS_CURSOR_NOW)
 		cursor = end;
 	if (cursor > end)
-		return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
-					 "Cursor %llu is not reached yet, the next event gets %llu: begin again",
-					 (unsigned long long)cursor, (unsigned long long)end);
+		return sd_bus_error_setf(
+			error, SD_BUS_ERROR_INVALID_ARGS,
+			"Cursor %llu is not reached yet, the next event gets %llu: begin again",
+			(unsigned long long)cursor, (unsigned long long)end);
 	/* Cursors start at 1: with cursor 0 and an empty history there is nothing either. */
 	if (wait && (cursor == end || end <= 1))
 		return hold_back(bus, call, cursor, max, records, error);

@@ -3,12 +3,13 @@
 #define VFIOWATCH_SINK_BUS_H
 
 /*
- * Serves the interface of vfiowatch/bus.h on a root-only peer-to-peer socket, always, and on the system bus when there
- * is one. Reads the ledger, the history and the status through struct bus_backend and changes nothing in them.
+ * Serves the interface of vfiowatch/bus.h on a root-only peer-to-peer socket, always, and on the system bus
+ * when there is one. Reads the ledger, the history and the status through struct bus_backend and changes
+ * nothing in them.
  *
- * Everything is bounded by the limits in vfiowatch/bus.h. A client that goes away takes its connection and its
- * held-back calls with it; a client that does not read its answers gets no more of them; nothing a client does ends
- * the daemon.
+ * Everything is bounded by the limits in vfiowatch/bus.h. A client that goes away takes its connection and
+ * its held-back calls with it; a client that does not read its answers gets no more of them; nothing a client
+ * does ends the daemon.
  */
 
 #include <stdbool.h>
@@ -23,8 +24,8 @@
 
 /* What an answer is about to be made of. */
 enum bus_refresh {
-	BUS_REFRESH_EVENTS = 1 << 0,   /* events that wait in the ring: history, counters */
-	BUS_REFRESH_DEVICES = 1 << 1,  /* with open files and holders */
+	BUS_REFRESH_EVENTS = 1 << 0,  /* events that wait in the ring: history, counters */
+	BUS_REFRESH_DEVICES = 1 << 1, /* with open files and holders */
 	BUS_REFRESH_COOKIES = 1 << 2,
 	BUS_REFRESH_MAPPINGS = 1 << 3,
 	BUS_REFRESH_ALL = (1 << 4) - 1,
@@ -32,10 +33,11 @@ enum bus_refresh {
 
 /* How it stands with the system bus. */
 enum bus_system_state {
-	BUS_SYSTEM_OFF = 0,  /* not asked for */
-	BUS_SYSTEM_AWAY,     /* there is none, or it went away: tried again every 30 s */
-	BUS_SYSTEM_REFUSED,  /* the name BUS_NAME is taken, or the bus policy denies it: tried again every 30 s */
-	BUS_SYSTEM_JOINING,  /* asked for the name */
+	BUS_SYSTEM_OFF = 0, /* not asked for */
+	BUS_SYSTEM_AWAY,    /* there is none, or it went away: tried again every 30 s */
+	BUS_SYSTEM_REFUSED, /* the name BUS_NAME is taken, or the bus policy denies it: tried again every 30 s
+			     */
+	BUS_SYSTEM_JOINING, /* asked for the name */
 	BUS_SYSTEM_ON,
 };
 
@@ -44,8 +46,9 @@ struct bus_backend {
 	void *userdata;
 
 	/*
-	 * Makes what @what (enum bus_refresh, ored) names equal to kernel truth before an answer is built. May call
-	 * bus_events_added(). Returns 0, or a negative errno that is told to the client instead of an answer.
+	 * Makes what @what (enum bus_refresh, ored) names equal to kernel truth before an answer is built.
+	 * May call bus_events_added(). Returns 0, or a negative errno that is told to the client instead of
+	 * an answer.
 	 */
 	int (*refresh)(void *userdata, unsigned int what);
 
@@ -57,14 +60,14 @@ struct bus_backend {
 	void (*clock)(void *userdata, struct snapshot_clock *ret);
 
 	/*
-	 * The answer of Probe(): a JSON object in *ret_json (malloc, the caller frees). Returns 0 or a negative errno
-	 * that is told to the client. NULL: Probe() is answered with NotSupported.
+	 * The answer of Probe(): a JSON object in *ret_json (malloc, the caller frees). Returns 0 or a
+	 * negative errno that is told to the client. NULL: Probe() is answered with NotSupported.
 	 */
 	int (*probe)(void *userdata, char **ret_json);
 
 	/*
-	 * The state of the system bus changed; @error is a negative errno that explains AWAY and REFUSED, or 0. Called
-	 * once per change of state, never for a repeated failure: the place to log. May be NULL.
+	 * The state of the system bus changed; @error is a negative errno that explains AWAY and REFUSED, or
+	 * 0. Called once per change of state, never for a repeated failure: the place to log. May be NULL.
 	 */
 	void (*system_bus)(void *userdata, enum bus_system_state state, int error);
 };
@@ -75,24 +78,26 @@ struct bus_parameters {
 };
 
 struct bus_stats {
-	uint64_t peers;          /* connections on the socket right now */
-	uint64_t peers_refused;  /* closed at once: BUS_PEERS_MAX were there, not root, or out of memory or descriptors */
-	uint64_t waits;          /* calls held back right now */
+	uint64_t peers;         /* connections on the socket right now */
+	uint64_t peers_refused; /* closed at once: BUS_PEERS_MAX were there, not root, or out of memory or
+				   descriptors */
+	uint64_t waits;         /* calls held back right now */
 	uint64_t waits_refused;
-	uint64_t calls;          /* method calls answered or held back */
+	uint64_t calls; /* method calls answered or held back */
 	enum bus_system_state system;
 };
 
 struct bus;
 
 /*
- * Opens the socket and starts to join the system bus; serves from @event's loop. The socket has mode 0600 and its
- * directory is made with mode 0755 if missing; beside it a lock file PATH.lock lives as long as the daemon. A socket
- * left by a dead daemon is replaced. A missing system bus is no error. @event is referenced, @backend copied.
+ * Opens the socket and starts to join the system bus; serves from @event's loop. The socket has mode 0600 and
+ * its directory is made with mode 0755 if missing; beside it a lock file PATH.lock lives as long as the
+ * daemon. A socket left by a dead daemon is replaced. A missing system bus is no error. @event is referenced,
+ * @backend copied.
  *
- * Returns 0; -EADDRINUSE: a live daemon serves this socket; -EEXIST: something that is no socket has this path; -EPERM:
- * users other than root may write to its directory; -ENAMETOOLONG: a socket path has at most 107 bytes; or another
- * negative errno. The caller owns *ret and frees it with bus_free().
+ * Returns 0; -EADDRINUSE: a live daemon serves this socket; -EEXIST: something that is no socket has this
+ * path; -EPERM: users other than root may write to its directory; -ENAMETOOLONG: a socket path has at most
+ * 107 bytes; or another negative errno. The caller owns *ret and frees it with bus_free().
  */
 int bus_new(struct bus **ret, sd_event *event, const struct bus_parameters *parameters,
 	    const struct bus_backend *backend);
@@ -101,8 +106,8 @@ int bus_new(struct bus **ret, sd_event *event, const struct bus_parameters *para
 struct bus *bus_free(struct bus *bus);
 
 /*
- * To be called after events were added to the history: completes held-back calls. Cheap, and safe to call from within
- * refresh(): the answers are sent once, from the event loop.
+ * To be called after events were added to the history: completes held-back calls. Cheap, and safe to call
+ * from within refresh(): the answers are sent once, from the event loop.
  */
 void bus_events_added(struct bus *bus);
 

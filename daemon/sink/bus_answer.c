@@ -38,7 +38,8 @@ int answer_rows(sd_bus_message *call, struct json_object *rows)
 }
 
 /* Appends to @rows at most @max events from *cursor on. */
-static int collect_rows(struct bus *bus, uint64_t *cursor, uint64_t *skipped, uint32_t max, struct json_object *rows)
+static int collect_rows(struct bus *bus, uint64_t *cursor, uint64_t *skipped, uint32_t max,
+			struct json_object *rows)
 {
 	const struct history *history = bus->backend.history(bus->backend.userdata);
 	const struct ledger *ledger = bus->backend.ledger(bus->backend.userdata);
@@ -101,7 +102,8 @@ static int append_frame(void *context, const struct event *event)
 	return size ? buffer_append(context, frame, size) : -EINVAL;
 }
 
-static int collect_records(struct bus *bus, uint64_t *cursor, uint64_t *skipped, uint32_t max, struct buffer *records)
+static int collect_records(struct bus *bus, uint64_t *cursor, uint64_t *skipped, uint32_t max,
+			   struct buffer *records)
 {
 	const struct history *history = bus->backend.history(bus->backend.userdata);
 	const struct event *event;
@@ -115,7 +117,7 @@ static int collect_records(struct bus *bus, uint64_t *cursor, uint64_t *skipped,
 int answer_history(struct bus *bus, sd_bus_message *call, uint64_t cursor, uint32_t max, bool as_records)
 {
 	sd_bus_message *answer _cleanup_(sd_bus_message_unrefp) = NULL;
-	struct buffer records _cleanup_(buffer_done) = { .limit = BUS_ROWS_MAX * CAPTURE_FRAME_MAX };
+	struct buffer records _cleanup_(buffer_done) = {.limit = BUS_ROWS_MAX * CAPTURE_FRAME_MAX};
 	struct json_object *rows = as_records ? NULL : json_object_new_array();
 	bool from_oldest = cursor == 0;
 	uint64_t skipped = 0;
@@ -130,8 +132,8 @@ int answer_history(struct bus *bus, sd_bus_message *call, uint64_t cursor, uint3
 	if (r >= 0)
 		r = sd_bus_message_append(answer, "tt", cursor, from_oldest ? 0 : skipped);
 	if (r >= 0)
-		r = as_records ? sd_bus_message_append_array(answer, 'y', records.data, records.size) :
-				 append_rows(answer, rows);
+		r = as_records ? sd_bus_message_append_array(answer, 'y', records.data, records.size)
+			       : append_rows(answer, rows);
 	json_object_put(rows);
 	return r < 0 ? r : sd_bus_send(NULL, answer, NULL);
 }
@@ -139,7 +141,7 @@ int answer_history(struct bus *bus, sd_bus_message *call, uint64_t cursor, uint3
 int answer_state(struct bus *bus, sd_bus_message *call, sd_bus_error *error)
 {
 	sd_bus_message *answer _cleanup_(sd_bus_message_unrefp) = NULL;
-	struct buffer records _cleanup_(buffer_done) = { .limit = BUS_STATE_MAX };
+	struct buffer records _cleanup_(buffer_done) = {.limit = BUS_STATE_MAX};
 	const struct ledger *ledger = bus->backend.ledger(bus->backend.userdata);
 	struct capture_header header;
 	struct snapshot_clock clock;
@@ -160,7 +162,8 @@ int answer_state(struct bus *bus, sd_bus_message *call, sd_bus_error *error)
 	if (r >= 0)
 		r = sd_bus_message_new_method_return(call, &answer);
 	if (r >= 0)
-		r = sd_bus_message_append(answer, "t", history_end(bus->backend.history(bus->backend.userdata)));
+		r = sd_bus_message_append(answer, "t",
+					  history_end(bus->backend.history(bus->backend.userdata)));
 	if (r >= 0)
 		r = sd_bus_message_append_array(answer, 'y', records.data, records.size);
 	return r < 0 ? r : sd_bus_send(NULL, answer, NULL);

@@ -2,7 +2,8 @@
 #ifndef VFIOWATCH_SINK_BUS_INTERNAL_H
 #define VFIOWATCH_SINK_BUS_INTERNAL_H
 
-/* What the files of the bus share: bus.c (methods), bus_peer.c (socket), bus_system.c, bus_wait.c, bus_answer.c. */
+/* What the files of the bus share: bus.c (methods), bus_peer.c (socket), bus_system.c, bus_wait.c,
+ * bus_answer.c. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -22,10 +23,10 @@ struct peer {
 
 struct peer_server {
 	char *path, *lock_path;
-	int fd, lock_fd;            /* -EBADF: none */
-	bool bound;                 /* the socket at path is ours to remove */
+	int fd, lock_fd; /* -EBADF: none */
+	bool bound;      /* the socket at path is ours to remove */
 	sd_event_source *accept;
-	sd_event_source *resume;    /* armed while accept is off for want of descriptors */
+	sd_event_source *resume; /* armed while accept is off for want of descriptors */
 	struct peer *peers;
 	unsigned int n_peers;
 	uint64_t refused;
@@ -42,8 +43,8 @@ struct system_bus {
 struct wait {
 	struct bus *owner;
 	sd_bus_message *call;
-	sd_bus_slot *gone;          /* system bus: match for the end of the caller */
-	uint64_t cursor, expires;   /* CLOCK_MONOTONIC, us */
+	sd_bus_slot *gone;        /* system bus: match for the end of the caller */
+	uint64_t cursor, expires; /* CLOCK_MONOTONIC, us */
 	uint32_t max;
 	bool records;
 	struct wait *previous, *next;
@@ -53,8 +54,8 @@ struct wait_list {
 	struct wait *waits;
 	unsigned int n_waits;
 	uint64_t refused;
-	sd_event_source *expiry;    /* armed while there are waits */
-	sd_event_source *complete;  /* oneshot, on after bus_events_added() */
+	sd_event_source *expiry;   /* armed while there are waits */
+	sd_event_source *complete; /* oneshot, on after bus_events_added() */
 };
 
 struct bus {

@@ -50,12 +50,16 @@ static int peer_setup(struct peer *peer, int *fd)
 	sd_id128_t id;
 	int r;
 
-	if ((r = sd_id128_randomize(&id)) < 0 || (r = sd_bus_set_description(connection, "vfiowatch-peer")) < 0 ||
-	    (r = sd_bus_set_server(connection, true, id)) < 0 || (r = sd_bus_set_anonymous(connection, true)) < 0 ||
+	if ((r = sd_id128_randomize(&id)) < 0 ||
+	    (r = sd_bus_set_description(connection, "vfiowatch-peer")) < 0 ||
+	    (r = sd_bus_set_server(connection, true, id)) < 0 ||
+	    (r = sd_bus_set_anonymous(connection, true)) < 0 ||
 	    (r = sd_bus_negotiate_fds(connection, false)) < 0 ||
-	    (r = sd_bus_set_exit_on_disconnect(connection, false)) < 0 || (r = bus_export(bus, connection)) < 0 ||
+	    (r = sd_bus_set_exit_on_disconnect(connection, false)) < 0 ||
+	    (r = bus_export(bus, connection)) < 0 ||
 	    (r = sd_bus_match_signal(connection, NULL, NULL, "/org/freedesktop/DBus/Local",
-				     "org.freedesktop.DBus.Local", "Disconnected", on_disconnected, peer)) < 0)
+				     "org.freedesktop.DBus.Local", "Disconnected", on_disconnected, peer)) <
+		    0)
 		return r;
 	r = sd_bus_set_fd(connection, *fd, *fd);
 	if (r < 0)
@@ -134,7 +138,8 @@ static int on_accept(sd_event_source *source, int listen_fd, uint32_t revents, v
 	return 0;
 }
 
-/* The directory of @path, made if missing; nobody but its owner may put a socket there (or it is sticky, as /tmp). */
+/* The directory of @path, made if missing; nobody but its owner may put a socket there (or it is sticky, as
+ * /tmp). */
 static int prepare_directory(const char *path)
 {
 	char directory[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
@@ -155,8 +160,9 @@ static int prepare_directory(const char *path)
 }
 
 /*
- * A daemon holds the lock for as long as it lives, so a lock that can be had proves that the socket is stale, however
- * its daemon ended. A lock file may have been removed between open and flock: then the lock is on nothing.
+ * A daemon holds the lock for as long as it lives, so a lock that can be had proves that the socket is stale,
+ * however its daemon ended. A lock file may have been removed between open and flock: then the lock is on
+ * nothing.
  */
 static int take_lock(const char *path)
 {
@@ -202,7 +208,7 @@ static int remove_stale(const struct sockaddr_un *address)
 
 static int bind_socket(struct peer_server *server)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int r;
 
 	strcpy(address.sun_path, server->path); /* peer_server_open() checked the length */
@@ -213,7 +219,8 @@ static int bind_socket(struct peer_server *server)
 	if (server->fd < 0)
 		return -errno;
 	/* The mode of an unbound socket becomes that of its file: it is never open to others. */
-	if (fchmod(server->fd, 0600) < 0 || bind(server->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+	if (fchmod(server->fd, 0600) < 0 ||
+	    bind(server->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
 	server->bound = true;
 	return listen(server->fd, SOMAXCONN) < 0 ? -errno : 0;
@@ -253,7 +260,8 @@ void peer_server_close(struct bus *bus)
 		(void)unlink(server->path);
 	if (server->fd >= 0)
 		close(server->fd);
-	/* Removed while it is still held: whoever opened it meanwhile sees that it is gone and opens a new one. */
+	/* Removed while it is still held: whoever opened it meanwhile sees that it is gone and opens a new
+	 * one. */
 	if (server->lock_fd >= 0) {
 		(void)unlink(server->lock_path);
 		close(server->lock_fd);

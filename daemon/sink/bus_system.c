@@ -6,7 +6,7 @@
 
 #include "sink/bus_internal.h"
 
-#define RETRY_USEC    (30ULL * 1000 * 1000)
+#define RETRY_USEC     (30ULL * 1000 * 1000)
 #define RETRY_ACCURACY (10ULL * 1000 * 1000)
 
 static void set_state(struct bus *bus, enum bus_system_state state, int error)
@@ -66,9 +66,11 @@ static int join(struct bus *bus, sd_bus *connection)
 {
 	int r;
 
-	if ((r = sd_bus_set_exit_on_disconnect(connection, false)) < 0 || (r = bus_export(bus, connection)) < 0 ||
+	if ((r = sd_bus_set_exit_on_disconnect(connection, false)) < 0 ||
+	    (r = bus_export(bus, connection)) < 0 ||
 	    (r = sd_bus_match_signal(connection, NULL, NULL, "/org/freedesktop/DBus/Local",
-				     "org.freedesktop.DBus.Local", "Disconnected", on_disconnected, bus)) < 0 ||
+				     "org.freedesktop.DBus.Local", "Disconnected", on_disconnected, bus)) <
+		    0 ||
 	    (r = sd_bus_attach_event(connection, bus->event, SD_EVENT_PRIORITY_NORMAL)) < 0)
 		return r;
 	return sd_bus_request_name_async(connection, NULL, BUS_NAME, 0, on_name, bus);
@@ -107,7 +109,8 @@ int system_bus_start(struct bus *bus)
 
 	if (!bus->system.wanted)
 		return 0;
-	r = sd_event_add_time(bus->event, &bus->system.retry, CLOCK_MONOTONIC, 0, RETRY_ACCURACY, on_retry, bus);
+	r = sd_event_add_time(bus->event, &bus->system.retry, CLOCK_MONOTONIC, 0, RETRY_ACCURACY, on_retry,
+			      bus);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(bus->system.retry, SD_EVENT_OFF);
 	return r < 0 ? r : try_join(bus);

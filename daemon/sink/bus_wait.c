@@ -62,8 +62,8 @@ static int on_complete(sd_event_source *source, void *userdata)
 
 	(void)source;
 	DL_FOREACH_SAFE2(bus->waiting.waits, wait, next, next)
-		if (wait->cursor < end)
-			wait_answer(wait);
+	if (wait->cursor < end)
+		wait_answer(wait);
 	return arm_expiry(bus);
 }
 
@@ -74,7 +74,8 @@ void bus_events_added(struct bus *bus)
 		(void)sd_event_source_set_enabled(bus->waiting.complete, SD_EVENT_ONESHOT);
 }
 
-/* Two calls are of one client if they came over one connection and, on a message bus, from one unique name. */
+/* Two calls are of one client if they came over one connection and, on a message bus, from one unique name.
+ */
 static bool same_client(sd_bus_message *a, sd_bus_message *b)
 {
 	const char *sender_a = sd_bus_message_get_sender(a), *sender_b = sd_bus_message_get_sender(b);
@@ -90,7 +91,7 @@ static bool room_for(const struct wait_list *list, sd_bus_message *call)
 	struct wait *wait;
 
 	DL_FOREACH2(list->waits, wait, next)
-		own += same_client(wait->call, call);
+	own += same_client(wait->call, call);
 	return list->n_waits < BUS_WAITS_MAX && own < BUS_WAITS_PER_CLIENT;
 }
 
@@ -121,7 +122,8 @@ static int watch_client(struct wait *wait)
 		return 0; /* the client is the connection */
 	length = snprintf(match, sizeof(match),
 			  "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
-			  "member='NameOwnerChanged',arg0='%s',arg2=''", sender);
+			  "member='NameOwnerChanged',arg0='%s',arg2=''",
+			  sender);
 	if (length < 0 || (size_t)length >= sizeof(match))
 		return -E2BIG;
 	return sd_bus_add_match_async(sd_bus_message_get_bus(wait->call), &wait->gone, match, on_client_gone,
@@ -169,8 +171,8 @@ void wait_drop_connection(struct bus *bus, sd_bus *connection)
 	struct wait *wait, *next;
 
 	DL_FOREACH_SAFE2(bus->waiting.waits, wait, next, next)
-		if (sd_bus_message_get_bus(wait->call) == connection)
-			wait_remove(wait);
+	if (sd_bus_message_get_bus(wait->call) == connection)
+		wait_remove(wait);
 	(void)arm_expiry(bus);
 }
 

@@ -3,37 +3,37 @@
 #define VFIOWATCH_BUS_H
 
 /*
- * Names of the bus interface, spoken on the system bus and on the peer-to-peer socket alike. Shared by daemon,
- * clients and tests.
+ * Names of the bus interface, spoken on the system bus and on the peer-to-peer socket alike. Shared by
+ * daemon, clients and tests.
  *
- * Rows travel as JSON objects in strings (keys and meaning: the JSON contract), so that one place defines them for
- * live data and for replay. Filters are a{sv}: "device" s (PCI address or glob), "pid" u (not 0), "type" s, "all" b
- * (also what is no longer live), each at most once. An unknown key, a wrong type or a value out of range is
- * org.freedesktop.DBus.Error.InvalidArgs with a message that names it.
+ * Rows travel as JSON objects in strings (keys and meaning: the JSON contract), so that one place defines
+ * them for live data and for replay. Filters are a{sv}: "device" s (PCI address or glob), "pid" u (not 0),
+ * "type" s, "all" b (also what is no longer live), each at most once. An unknown key, a wrong type or a value
+ * out of range is org.freedesktop.DBus.Error.InvalidArgs with a message that names it.
  *
  *   GetStatus()                                  -> s     one status object
- *   Probe()                                      -> s     what this kernel offers and what to do about what is
- *        missing: {"checks": [{"name", "ok": true | false | null, "detail", "remedy"}]}
+ *   Probe()                                      -> s     what this kernel offers and what to do about what
+ * is missing: {"checks": [{"name", "ok": true | false | null, "detail", "remedy"}]}
  *   ListDevices|ListCookies|ListMappings(a{sv} filter, t after, u max)
- *                                                -> as    at most max rows (0: the daemon's limit, BUS_ROWS_MAX)
- *                                                         with an id above `after`, in rising order of id
- *   ReadEvents(t cursor, u max, b wait)          -> (t next, t skipped, as rows)
- *   ReadRecords(t cursor, u max, b wait)         -> (t next, t skipped, ay records)
- *        Events since `cursor` (0: the oldest kept, BUS_CURSOR_NOW: only new ones), oldest first; `next` is the cursor to
- *        continue with and `skipped` the number that were already overwritten (with cursor 0 nothing is skipped: it
- *        begins where the record begins). A cursor of the future is InvalidArgs. With `wait` an empty answer is held
- *        back until there is an event or BUS_WAIT_USEC have passed. Records are capture frames (daemon/capture.h).
- *   ReadState()                                  -> (t cursor, ay records)   the capture header, the frames that
- *        rebuild the present ledger, and the cursor at which to go on with ReadRecords
+ *                                                -> as    at most max rows (0: the daemon's limit,
+ * BUS_ROWS_MAX) with an id above `after`, in rising order of id ReadEvents(t cursor, u max, b wait) -> (t
+ * next, t skipped, as rows) ReadRecords(t cursor, u max, b wait)         -> (t next, t skipped, ay records)
+ *        Events since `cursor` (0: the oldest kept, BUS_CURSOR_NOW: only new ones), oldest first; `next` is
+ * the cursor to continue with and `skipped` the number that were already overwritten (with cursor 0 nothing
+ * is skipped: it begins where the record begins). A cursor of the future is InvalidArgs. With `wait` an empty
+ * answer is held back until there is an event or BUS_WAIT_USEC have passed. Records are capture frames
+ * (daemon/capture.h). ReadState()                                  -> (t cursor, ay records)   the capture
+ * header, the frames that rebuild the present ledger, and the cursor at which to go on with ReadRecords
  *
- * org.freedesktop.DBus.Error.LimitsExceeded: the limit below that the message names is reached; nothing was done.
+ * org.freedesktop.DBus.Error.LimitsExceeded: the limit below that the message names is reached; nothing was
+ * done.
  */
 
-#define BUS_NAME      "org.vfiowatch1"
-#define BUS_PATH      "/org/vfiowatch1"
-#define BUS_INTERFACE "org.vfiowatch1"
+#define BUS_NAME       "org.vfiowatch1"
+#define BUS_PATH       "/org/vfiowatch1"
+#define BUS_INTERFACE  "org.vfiowatch1"
 
-#define BUS_SOCKET "/run/vfiowatch/bus"
+#define BUS_SOCKET     "/run/vfiowatch/bus"
 
 #define BUS_ROWS_MAX   4096U
 #define BUS_CURSOR_NOW UINT64_MAX
@@ -48,8 +48,8 @@
 /* Connections on the peer-to-peer socket. When full: a new one is closed at once, and counted. */
 #define BUS_PEERS_MAX 64U
 
-/* Bytes of records in one answer of ReadState: below what D-Bus (64 MiB) and dbus-daemon (32 MiB) carry. When the
- * ledger is larger: LimitsExceeded. */
+/* Bytes of records in one answer of ReadState: below what D-Bus (64 MiB) and dbus-daemon (32 MiB) carry. When
+ * the ledger is larger: LimitsExceeded. */
 #define BUS_STATE_MAX (24U << 20)
 
 /* Answers that a client has not read yet. When full: LimitsExceeded. */

@@ -483,7 +483,7 @@ static void test_malformed_events(void **state)
 	REFUSE(ledger, holder, header.who.start_ns, 0);
 	REFUSE(ledger, device, device.pci_address, 1ULL << 48);
 	REFUSE(ledger, device, device.present, 2);
-	REFUSE(ledger, device, device.bars[5].size, UINT64_MAX);
+	REFUSE(ledger, device, device.bars[2].size, UINT64_MAX);
 	REFUSE(ledger, make_event(EVENT_MODULE), module.state, 3);
 }
 

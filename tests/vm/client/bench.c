@@ -16,8 +16,8 @@
 #include <linux/vfio.h>
 
 #define MAX_PROCESSES 256
-#define MAX_SAMPLES 10000000
-#define BENCH_BYTES 65536
+#define MAX_SAMPLES   10000000
+#define BENCH_BYTES   65536
 
 static int map_loop(int fd, uint64_t offset, uint64_t length, uint64_t count)
 {
@@ -135,7 +135,7 @@ static bool once_vfio_mmap(const struct bench *b)
 
 static bool once_region_info(const struct bench *b)
 {
-	struct vfio_region_info info = { .argsz = sizeof(info), .index = b->index };
+	struct vfio_region_info info = {.argsz = sizeof(info), .index = b->index};
 
 	return ioctl(b->fd, VFIO_DEVICE_GET_REGION_INFO, &info) == 0;
 }
@@ -162,9 +162,9 @@ static const struct bench_kind {
 	bool (*once)(const struct bench *b);
 	bool device;
 } bench_kinds[] = {
-	{ "vfio-mmap", once_vfio_mmap, true }, { "region-info", once_region_info, true },
-	{ "anon-mmap", once_anon_mmap, false }, { "file-mmap", once_file_mmap, false },
-	{ "clock", once_clock, false },
+	{"vfio-mmap", once_vfio_mmap, true},  {"region-info", once_region_info, true},
+	{"anon-mmap", once_anon_mmap, false}, {"file-mmap", once_file_mmap, false},
+	{"clock", once_clock, false},
 };
 
 static int compare_samples(const void *a, const void *b)
@@ -227,7 +227,7 @@ static int bench_device(struct client *c, int argc, char **argv, struct bench *b
 	r = vfio_region_cached(c, f, (uint32_t)index, &region);
 	if (r < 0)
 		return r;
-	*b = (struct bench){ f->fd, (uint32_t)index, region.offset };
+	*b = (struct bench){f->fd, (uint32_t)index, region.offset};
 	return 0;
 }
 
@@ -235,7 +235,7 @@ int cmd_bench(struct client *c, int argc, char **argv)
 {
 	const struct bench_kind *kind = NULL;
 	_cleanup_(closep) int file = -1;
-	struct bench b = { .fd = -1 };
+	struct bench b = {.fd = -1};
 	uint64_t count;
 	int r;
 
@@ -243,7 +243,8 @@ int cmd_bench(struct client *c, int argc, char **argv)
 		if (strcmp(bench_kinds[i].name, argv[0]) == 0)
 			kind = &bench_kinds[i];
 	if (!kind)
-		return wrong(c, "bench: '%s' must be vfio-mmap, region-info, anon-mmap, file-mmap or clock", argv[0]);
+		return wrong(c, "bench: '%s' must be vfio-mmap, region-info, anon-mmap, file-mmap or clock",
+			     argv[0]);
 	r = parse_number(c, "count", argv[1], &count);
 	if (r < 0)
 		return r;

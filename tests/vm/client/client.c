@@ -57,7 +57,8 @@ int fail(struct client *c, int error, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(what, sizeof(what), format, ap);
 	va_end(ap);
-	snprintf(c->error, sizeof(c->error), "%s: %s (%s)", what, strerror(error), strerrorname_np(error) ?: "?");
+	snprintf(c->error, sizeof(c->error), "%s: %s (%s)", what, strerror(error),
+		 strerrorname_np(error) ?: "?");
 	return -error;
 }
 
@@ -113,8 +114,8 @@ struct file *file_find(struct client *c, const char *name)
 	struct file *f;
 
 	LIST_FOREACH(f, &c->files, link)
-		if (strcmp(f->name, name) == 0)
-			return f;
+	if (strcmp(f->name, name) == 0)
+		return f;
 	return NULL;
 }
 
@@ -123,8 +124,8 @@ struct map *map_find(struct client *c, const char *name)
 	struct map *m;
 
 	LIST_FOREACH(m, &c->maps, link)
-		if (strcmp(m->name, name) == 0)
-			return m;
+	if (strcmp(m->name, name) == 0)
+		return m;
 	return NULL;
 }
 
@@ -133,8 +134,8 @@ struct child *child_find(struct client *c, const char *name)
 	struct child *ch;
 
 	LIST_FOREACH(ch, &c->children, link)
-		if (strcmp(ch->name, name) == 0)
-			return ch;
+	if (strcmp(ch->name, name) == 0)
+		return ch;
 	return NULL;
 }
 
@@ -219,7 +220,8 @@ int parse_number(struct client *c, const char *what, const char *text, uint64_t 
 		if (*end == '\0')
 			break;
 		if (*end != '+')
-			return wrong(c, "%s '%s': not a number (suffixes are K, M, G, p for pages)", what, text);
+			return wrong(c, "%s '%s': not a number (suffixes are K, M, G, p for pages)", what,
+				     text);
 		p = end + 1;
 	}
 	*ret = sum;

@@ -19,15 +19,15 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
-#define SCRIPT_ERROR (-4095) /* below every errno */
-#define NAME_SIZE 32
-#define TEXT_SIZE 1024 /* answers and error texts; longer ones are cut */
-#define LINE_SIZE 8192 /* one command; a longer one is a script error */
-#define MAX_WORDS 64
-#define MAX_REGIONS 64 /* cached per file; regions beyond are asked anew each time */
-#define MAX_PIECES 256 /* per mapping; more is a script error */
+#define SCRIPT_ERROR   (-4095) /* below every errno */
+#define NAME_SIZE      32
+#define TEXT_SIZE      1024 /* answers and error texts; longer ones are cut */
+#define LINE_SIZE      8192 /* one command; a longer one is a script error */
+#define MAX_WORDS      64
+#define MAX_REGIONS    64  /* cached per file; regions beyond are asked anew each time */
+#define MAX_PIECES     256 /* per mapping; more is a script error */
 
-#define _cleanup_(f) __attribute__((cleanup(f)))
+#define _cleanup_(f)   __attribute__((cleanup(f)))
 #define _printf_(a, b) __attribute__((format(printf, a, b)))
 
 enum file_kind {
@@ -39,8 +39,8 @@ enum file_kind {
 struct region {
 	bool known;
 	uint64_t offset; /* the cookie: file offset of the region's first byte */
-	uint64_t size;	 /* bytes */
-	uint32_t flags;	 /* VFIO_REGION_INFO_FLAG_* */
+	uint64_t size;   /* bytes */
+	uint32_t flags;  /* VFIO_REGION_INFO_FLAG_* */
 };
 
 struct file {
@@ -70,9 +70,9 @@ struct map {
 	LIST_ENTRY(map) link;
 	char name[NAME_SIZE];
 	char device[NAME_SIZE]; /* BDF; empty when not of a device */
-	int region;		/* -1 when unknown */
-	uint64_t file_offset;	/* of byte 0 */
-	uint64_t length;	/* as first mapped */
+	int region;             /* -1 when unknown */
+	uint64_t file_offset;   /* of byte 0 */
+	uint64_t length;        /* as first mapped */
 	size_t n_pieces;
 	struct piece pieces[MAX_PIECES]; /* ascending by offset */
 };
@@ -81,8 +81,9 @@ struct child {
 	LIST_ENTRY(child) link;
 	char name[NAME_SIZE];
 	pid_t pid;
-	int fd;	      /* our end of the socketpair; -1 once it no longer listens (exec) */
+	int fd;       /* our end of the socketpair; -1 once it no longer listens (exec) */
 	bool pending; /* `start` was given, `join` not yet */
+	bool shares;  /* our address space: `share` */
 };
 
 struct definition {
@@ -92,15 +93,15 @@ struct definition {
 };
 
 struct client {
-	LIST_HEAD(, file) files;
-	LIST_HEAD(, group) groups;
-	LIST_HEAD(, map) maps;
-	LIST_HEAD(, child) children;
-	LIST_HEAD(, definition) definitions;
+	LIST_HEAD(file_list, file) files;
+	LIST_HEAD(group_list, group) groups;
+	LIST_HEAD(map_list, map) maps;
+	LIST_HEAD(child_list, child) children;
+	LIST_HEAD(definition_list, definition) definitions;
 	int container; /* /dev/vfio/vfio, -1 until the first group */
 	int iommufd;   /* /dev/iommu, -1 until the first cdev */
 	uint32_t ioas;
-	int up;	      /* socket to the parent interpreter, -1 in the first process */
+	int up;       /* socket to the parent interpreter, -1 in the first process */
 	int received; /* descriptor that came with the last request, -1 none */
 	bool verbose;
 	bool quit;
@@ -132,10 +133,10 @@ extern const struct command commands[]; /* ends with a NULL name */
 void client_init(struct client *c);
 void client_after_fork(struct client *c, int up);
 int answer(struct client *c, const char *format, ...) _printf_(2, 3);
-int fail(struct client *c, int error, const char *format, ...) _printf_(3, 4);	/* error > 0; returns -error */
-int wrong(struct client *c, const char *format, ...) _printf_(2, 3);		/* returns SCRIPT_ERROR */
+int fail(struct client *c, int error, const char *format, ...) _printf_(3, 4); /* error > 0; returns -error */
+int wrong(struct client *c, const char *format, ...) _printf_(2, 3);           /* returns SCRIPT_ERROR */
 int set_address(struct client *c, const char *prefix, const char *name, uint64_t value); /* 0x.. */
-int set_pid(struct client *c, const char *prefix, const char *name, pid_t pid);		/* decimal */
+int set_pid(struct client *c, const char *prefix, const char *name, pid_t pid);          /* decimal */
 int check_name(struct client *c, const char *name);
 struct file *file_find(struct client *c, const char *name);
 struct file *file_add(struct client *c, const char *name, enum file_kind kind, const char *device, int fd);
@@ -185,7 +186,8 @@ command_fn cmd_open, cmd_dup, cmd_close, cmd_close_groups, cmd_info, cmd_storm_i
 	cmd_memory;
 command_fn cmd_mmap, cmd_mmap_raw, cmd_mmap_fixed, cmd_munmap, cmd_mremap, cmd_mprotect, cmd_touch,
 	cmd_remap_file_pages, cmd_maps;
-command_fn cmd_fork, cmd_spawn, cmd_send, cmd_receive, cmd_exec, cmd_exit, cmd_kill, cmd_wait, cmd_start, cmd_join;
+command_fn cmd_fork, cmd_spawn, cmd_share, cmd_send, cmd_receive, cmd_exec, cmd_exit, cmd_kill, cmd_wait,
+	cmd_start, cmd_join;
 command_fn cmd_comm, cmd_sleep, cmd_print, cmd_barrier, cmd_touch_file, cmd_hold, cmd_pid, cmd_run, cmd_set,
 	cmd_pieces;
 command_fn cmd_storm, cmd_bench;

@@ -155,7 +155,7 @@ int cmd_storm_info(struct client *c, int argc, char **argv)
 
 int cmd_dmabuf(struct client *c, int argc, char **argv)
 {
-	uint64_t index, ranges[MAX_WORDS] = { 0 };
+	uint64_t index, ranges[MAX_WORDS] = {0};
 	uint32_t n = 0;
 	struct file *f;
 	int fd, r;

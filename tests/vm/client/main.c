@@ -4,8 +4,8 @@
  * vfio-client [-v] [-c SCRIPT | FILE]: a scriptable user of VFIO.
  *
  * Commands are separated by newlines or ';'; '#' at the start of a word begins a comment. Words are separated
- * by blanks; '..' and ".." quote; $NAME is an environment variable (not within '..'). Numbers are decimal, 0x..
- * or 0.., with one suffix K, M, G or p (pages); A+B adds.
+ * by blanks; '..' and ".." quote; $NAME is an environment variable (not within '..'). Numbers are decimal,
+ * 0x.. or 0.., with one suffix K, M, G or p (pages); A+B adds.
  *
  *   ! COMMAND         COMMAND must fail; !EINVAL COMMAND must fail with EINVAL. Errors of the script itself
  *                     (unknown words and names, bad numbers) never count as that.
@@ -68,7 +68,8 @@ static char *help_filter(int key, const char *text, void *input)
 	f = open_memstream(&help, &size);
 	if (!f)
 		return NULL;
-	fputs("Commands, separated by newlines or ';' ('#' comments, '..' and \"..\" quote, $NAME are variables):\n"
+	fputs("Commands, separated by newlines or ';' ('#' comments, '..' and \"..\" quote, $NAME are "
+	      "variables):\n"
 	      "  ! COMMAND | !ERRNO COMMAND\n      it must fail (with that errno)\n"
 	      "  @CHILD COMMAND\n      let the child do it and wait for its answer\n",
 	      f);
@@ -144,16 +145,16 @@ static int run_file(struct client *c, const char *path)
 int main(int argc, char **argv)
 {
 	static const struct argp_option argp_options[] = {
-		{ "command", 'c', "SCRIPT", 0, "Interpret SCRIPT", 0 },
-		{ "verbose", 'v', NULL, 0, "Print one answer line per command", 0 },
-		{ "child", 'C', "FD", OPTION_HIDDEN, NULL, 0 },
-		{ 0 },
+		{"command", 'c', "SCRIPT", 0, "Interpret SCRIPT", 0},
+		{"verbose", 'v', NULL, 0, "Print one answer line per command", 0},
+		{"child", 'C', "FD", OPTION_HIDDEN, NULL, 0},
+		{0},
 	};
 	static const struct argp argp = {
-		argp_options, parse_option,	   "[FILE]", "Use VFIO as a script says (stdin without FILE).\v ",
-		NULL,	      help_filter, NULL,
+		argp_options, parse_option, "[FILE]", "Use VFIO as a script says (stdin without FILE).\v ",
+		NULL,         help_filter,  NULL,
 	};
-	struct options o = { .child = -1 };
+	struct options o = {.child = -1};
 	static struct client c;
 	int r;
 

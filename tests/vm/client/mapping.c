@@ -43,7 +43,7 @@ static int map_file(struct client *c, struct map *m, void *where, int prot, int 
 {
 	int flags = MAP_SHARED | (where ? MAP_FIXED : 0);
 	void *address = mmap(where, m->length, prot, flags, fd, (off_t)m->file_offset);
-	struct piece whole = { 0, m->length, m->file_offset, address };
+	struct piece whole = {0, m->length, m->file_offset, address};
 	int r;
 
 	if (address == MAP_FAILED) {
@@ -173,15 +173,17 @@ static int whole_piece(struct client *c, const struct map *m, const char *offset
 	r = parse_number(c, "length", length, &size);
 	if (r < 0)
 		return r;
-	if (size == 0 || !pieces_next(m, from, size, &cursor, ret) || ret->offset != from || ret->length != size)
+	if (size == 0 || !pieces_next(m, from, size, &cursor, ret) || ret->offset != from ||
+	    ret->length != size)
 		return wrong(c, "%s: %s bytes at %s are not in one piece", m->name, length, offset);
 	return 0;
 }
 
 static int map_anonymous(struct client *c, struct map *m, void *where)
 {
-	void *p = mmap(where, m->length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-	struct piece whole = { 0, m->length, 0, p };
+	void *p = mmap(where, m->length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+		       0);
+	struct piece whole = {0, m->length, 0, p};
 	int r;
 
 	if (p == MAP_FAILED) {
@@ -227,7 +229,8 @@ int cmd_mmap_fixed(struct client *c, int argc, char **argv)
 }
 
 /* [OFFSET LENGTH] of argv[1], argv[2]; all of the mapping without them. */
-static int range_of(struct client *c, const struct map *m, int argc, char **argv, uint64_t *offset, uint64_t *length)
+static int range_of(struct client *c, const struct map *m, int argc, char **argv, uint64_t *offset,
+		    uint64_t *length)
 {
 	int r;
 
@@ -255,7 +258,8 @@ int cmd_munmap(struct client *c, int argc, char **argv)
 		return r;
 	while (pieces_next(m, offset, length, &i, &p))
 		if (munmap(p.address, p.length) < 0)
-			return fail(c, errno, "munmap %s of 0x%llx bytes", m->name, (unsigned long long)p.length);
+			return fail(c, errno, "munmap %s of 0x%llx bytes", m->name,
+				    (unsigned long long)p.length);
 	if (i == 0)
 		return wrong(c, "munmap: nothing of %s is there", m->name);
 	r = pieces_cut(c, m, offset, length);
@@ -351,7 +355,7 @@ static int touch_piece(const struct piece *p)
 
 int cmd_touch(struct client *c, int argc, char **argv)
 {
-	struct sigaction action = { .sa_handler = on_touch_signal }, old_bus, old_segv;
+	struct sigaction action = {.sa_handler = on_touch_signal}, old_bus, old_segv;
 	uint64_t offset, length;
 	int signal = 0, r;
 	struct piece p;
@@ -408,7 +412,8 @@ int cmd_maps(struct client *c, int argc, char **argv)
 	if (!maps)
 		return fail(c, errno, "open /proc/self/maps");
 	while (fgets(line, sizeof(line), maps))
-		if (strstr(line, "vfio-device") || strstr(line, "/dev/vfio/") || strstr(line, "dmabuf") || strstr(line, "/resource"))
+		if (strstr(line, "vfio-device") || strstr(line, "/dev/vfio/") || strstr(line, "dmabuf") ||
+		    strstr(line, "/resource"))
 			printf("%d %s", getpid(), line);
 	fclose(maps);
 	fflush(stdout);

@@ -19,7 +19,7 @@
 
 static void sleep_ms(uint64_t ms)
 {
-	struct timespec left = { (time_t)(ms / 1000), (long)(ms % 1000) * 1000000 };
+	struct timespec left = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
 
 	while (nanosleep(&left, &left) < 0 && errno == EINTR)
 		;

@@ -16,7 +16,7 @@
 /* The part of p that begins `skip` bytes into it. */
 static struct piece piece_part(const struct piece *p, uint64_t skip, uint64_t length)
 {
-	return (struct piece){ p->offset + skip, length, p->file_offset + skip, p->address + skip };
+	return (struct piece){p->offset + skip, length, p->file_offset + skip, p->address + skip};
 }
 
 int pieces_add(struct client *c, struct map *m, const struct piece *piece)
@@ -88,27 +88,24 @@ static int write_own(struct client *c, int fd)
 	struct map *m;
 
 	LIST_FOREACH(m, &c->maps, link)
-		for (size_t i = 0; i < m->n_pieces && m->device[0] && m->region >= 0; i++) {
-			const struct piece *p = &m->pieces[i];
+	for (size_t i = 0; i < m->n_pieces && m->device[0] && m->region >= 0; i++) {
+		const struct piece *p = &m->pieces[i];
 
-			if (dprintf(fd, "%d %llx %llx %s %d %llx\n", getpid(),
-				    (unsigned long long)(uintptr_t)p->address,
-				    (unsigned long long)(uintptr_t)p->address + p->length, m->device, m->region,
-				    (unsigned long long)p->file_offset) < 0)
-				return fail(c, errno, "write the list of pieces");
-		}
+		if (dprintf(fd, "%d %llx %llx %s %d %llx\n", getpid(),
+			    (unsigned long long)(uintptr_t)p->address,
+			    (unsigned long long)(uintptr_t)p->address + p->length, m->device, m->region,
+			    (unsigned long long)p->file_offset) < 0)
+			return fail(c, errno, "write the list of pieces");
+	}
 	return 0;
 }
 
 /* Children append to the same open file. Those that are busy or run another program are left out. */
 static int write_all(struct client *c, int fd)
 {
-	struct child *ch;
 	int r = write_own(c, fd);
 
-	LIST_FOREACH(ch, &c->children, link) {
-		if (r < 0)
-			return r;
+	for (struct child *ch = LIST_FIRST(&c->children); ch && r == 0; ch = LIST_NEXT(ch, link)) {
 		if (ch->fd < 0 || ch->pending)
 			continue;
 		r = child_request(c, ch, "pieces", fd);

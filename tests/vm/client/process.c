@@ -9,9 +9,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,9 +35,9 @@ static int send_packet(int socket, const void *data, size_t size, int fd)
 	union {
 		char buffer[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
-	} control = { 0 };
-	struct iovec iov = { .iov_base = (void *)data, .iov_len = size };
-	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+	} control = {0};
+	struct iovec iov = {.iov_base = (void *)data, .iov_len = size};
+	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
 
 	if (fd >= 0) {
 		struct cmsghdr *header;
@@ -57,7 +59,7 @@ static ssize_t receive_packet(int socket, void *data, size_t size, int *ret_fd)
 		char buffer[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} control;
-	struct iovec iov = { .iov_base = data, .iov_len = size };
+	struct iovec iov = {.iov_base = data, .iov_len = size};
 	struct msghdr message = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
@@ -81,7 +83,7 @@ static ssize_t receive_packet(int socket, void *data, size_t size, int *ret_fd)
 
 static void send_reply(struct client *c, enum reply_kind kind, int result)
 {
-	struct reply reply = { .kind = kind, .result = result };
+	struct reply reply = {.kind = kind, .result = result};
 
 	snprintf(reply.text, sizeof(reply.text), "%s", result < 0 ? c->error : c->answer);
 	send_packet(c->up, &reply, sizeof(reply), -1);
@@ -152,15 +154,15 @@ int child_request(struct client *c, struct child *ch, const char *text, int fd)
 /* The stream ended: after an announced exec this is its success, unless the process died on the way. */
 static int child_gone(struct client *c, struct child *ch, bool exec)
 {
-	siginfo_t info = { 0 };
+	siginfo_t info = {0};
 
 	closep(&ch->fd);
 	if (waitid(P_PID, (id_t)ch->pid, &info, WEXITED | WNOWAIT | (exec ? WNOHANG : 0)) < 0)
 		return fail(c, errno, "@%s: waitid", ch->name);
 	if (exec && (info.si_pid == 0 || info.si_code == CLD_EXITED))
 		return answer(c, "@%s: pid %d runs another program", ch->name, ch->pid);
-	return fail(c, EPIPE, "@%s: died, %s %d", ch->name, info.si_code == CLD_EXITED ? "exit status" : "signal",
-		    info.si_status);
+	return fail(c, EPIPE, "@%s: died, %s %d", ch->name,
+		    info.si_code == CLD_EXITED ? "exit status" : "signal", info.si_status);
 }
 
 int child_answer(struct client *c, struct child *ch)
@@ -183,7 +185,8 @@ int child_answer(struct client *c, struct child *ch)
 	if (reply.kind == REPLY_EXIT) {
 		r = wait_pid(ch->pid, &status);
 		child_forget(ch);
-		return r < 0 ? fail(c, -r, "wait for a child's exit") : answer(c, "exited %d", WEXITSTATUS(status));
+		return r < 0 ? fail(c, -r, "wait for a child's exit")
+			     : answer(c, "exited %d", WEXITSTATUS(status));
 	}
 	if (reply.result == 0) {
 		memcpy(c->answer, reply.text, sizeof(c->answer));
@@ -299,6 +302,43 @@ int cmd_spawn(struct client *c, int argc, char **argv)
 	if (r == 0)
 		r = child_answer(c, ch);
 	return r < 0 ? r : answer(c, "%s pid %d", argv[0], ch->pid);
+}
+
+/* Runs on the address space of the process that started it, so it changes nothing there. */
+static int sharer(void *unused)
+{
+	(void)unused;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (true)
+		pause();
+	return 0;
+}
+
+/* clone(2) with CLONE_VM but not CLONE_THREAD: one address space with two process ids. */
+int cmd_share(struct client *c, int argc, char **argv)
+{
+	static char stack[65536] __attribute__((aligned(16)));
+	struct child *ch;
+	pid_t pid;
+	int r;
+
+	(void)argc;
+	r = check_name(c, argv[0]);
+	if (r < 0)
+		return r;
+	if (child_find(c, argv[0]))
+		return wrong(c, "child '%s' exists already", argv[0]);
+	LIST_FOREACH(ch, &c->children, link)
+	if (ch->shares)
+		return wrong(c, "share: '%s' already runs on the one stack there is for this", ch->name);
+	pid = clone(sharer, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL);
+	if (pid < 0)
+		return fail(c, errno, "clone %s", argv[0]);
+	r = child_add(c, argv[0], pid, -1, &ch);
+	if (r < 0)
+		return r;
+	ch->shares = true;
+	return answer(c, "%s pid %d", argv[0], pid);
 }
 
 int cmd_send(struct client *c, int argc, char **argv)

@@ -150,8 +150,8 @@ static struct definition *definition_find(struct client *c, const char *name, si
 	struct definition *d;
 
 	LIST_FOREACH(d, &c->definitions, link)
-		if (strlen(d->name) == length && strncmp(d->name, name, length) == 0)
-			return d;
+	if (strlen(d->name) == length && strncmp(d->name, name, length) == 0)
+		return d;
 	return NULL;
 }
 
@@ -213,8 +213,8 @@ static int run_expecting_failure(struct client *c, const char *text)
 	if (r == SCRIPT_ERROR)
 		return r;
 	if (r == 0)
-		return wrong(c, "%s: succeeded, but had to fail%s%s", skip_blanks(text), name[0] ? " with " : "",
-			     name);
+		return wrong(c, "%s: succeeded, but had to fail%s%s", skip_blanks(text),
+			     name[0] ? " with " : "", name);
 	memcpy(reason, c->error, sizeof(reason));
 	if (expected && r != -expected)
 		return wrong(c, "had to fail with %s, but: %.900s", name, reason);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-/* The VFIO uAPI as the client uses it: groups with type1, character devices with iommufd, regions, DMABUFs. */
+/* The VFIO uAPI as the client uses it: groups with type1, character devices with iommufd, regions, DMABUFs.
+ */
 
 #include "client.h"
 #include "vfio_uapi.h"
@@ -13,12 +14,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-
 _Static_assert(sizeof(struct vfio_device_bind_iommufd) == 16, "bind: uAPI layout");
 _Static_assert(sizeof(struct vfio_device_attach_iommufd_pt) == 12, "attach: uAPI layout");
 _Static_assert(sizeof(struct vfio_device_feature_dma_buf) == 16, "dma-buf: uAPI layout");
 
-#define PCI_COMMAND_OFFSET 4
+#define PCI_COMMAND_OFFSET     4
 #define PCI_COMMAND_MEMORY_BIT 0x2
 
 static int container_open(struct client *c)
@@ -37,12 +37,13 @@ static int container_open(struct client *c)
 
 static int group_attach(struct client *c, int number, int fd)
 {
-	struct vfio_group_status status = { .argsz = sizeof(status) };
+	struct vfio_group_status status = {.argsz = sizeof(status)};
 
 	if (ioctl(fd, VFIO_GROUP_GET_STATUS, &status) < 0)
 		return fail(c, errno, "VFIO_GROUP_GET_STATUS of group %d", number);
 	if (!(status.flags & VFIO_GROUP_FLAGS_VIABLE))
-		return fail(c, EPERM, "group %d: not viable, not all of its devices are bound to vfio", number);
+		return fail(c, EPERM, "group %d: not viable, not all of its devices are bound to vfio",
+			    number);
 	if (ioctl(fd, VFIO_GROUP_SET_CONTAINER, &c->container) < 0)
 		return fail(c, errno, "VFIO_GROUP_SET_CONTAINER of group %d", number);
 	if (LIST_EMPTY(&c->groups) && ioctl(c->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU) < 0)
@@ -58,10 +59,10 @@ static int group_open(struct client *c, int number, struct group **ret)
 	int r;
 
 	LIST_FOREACH(g, &c->groups, link)
-		if (g->number == number) {
-			*ret = g;
-			return 0;
-		}
+	if (g->number == number) {
+		*ret = g;
+		return 0;
+	}
 	r = container_open(c);
 	if (r < 0)
 		return r;
@@ -130,10 +131,11 @@ static int cdev_path(struct client *c, const char *device, char *ret, size_t siz
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", device);
 	dir = opendir(path);
 	if (!dir)
-		return fail(c, errno,
-			    "%s: this kernel has no VFIO character device for it (needs CONFIG_VFIO_DEVICE_CDEV, "
-			    "CONFIG_IOMMUFD and the device bound to vfio-pci)",
-			    path);
+		return fail(
+			c, errno,
+			"%s: this kernel has no VFIO character device for it (needs CONFIG_VFIO_DEVICE_CDEV, "
+			"CONFIG_IOMMUFD and the device bound to vfio-pci)",
+			path);
 	while ((d = readdir(dir)))
 		if (strncmp(d->d_name, "vfio", 4) == 0) {
 			snprintf(ret, size, "/dev/vfio/devices/%.32s", d->d_name);
@@ -145,7 +147,7 @@ static int cdev_path(struct client *c, const char *device, char *ret, size_t siz
 
 static int ioas_open(struct client *c)
 {
-	struct iommufd_ioas_alloc alloc = { .size = sizeof(alloc) };
+	struct iommufd_ioas_alloc alloc = {.size = sizeof(alloc)};
 	_cleanup_(closep) int fd = -1;
 
 	if (c->iommufd >= 0)
@@ -163,8 +165,8 @@ static int ioas_open(struct client *c)
 
 int vfio_open_cdev(struct client *c, const char *device, int *ret_fd)
 {
-	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
-	struct vfio_device_attach_iommufd_pt attach = { .argsz = sizeof(attach) };
+	struct vfio_device_bind_iommufd bind = {.argsz = sizeof(bind)};
+	struct vfio_device_attach_iommufd_pt attach = {.argsz = sizeof(attach)};
 	_cleanup_(closep) int fd = -1;
 	char path[64];
 	int r;
@@ -192,11 +194,11 @@ int vfio_open_cdev(struct client *c, const char *device, int *ret_fd)
 /* Always asks the kernel: each call is one more time that the cookie was issued. */
 int vfio_region(struct client *c, struct file *f, uint32_t index, struct region *ret)
 {
-	struct vfio_region_info info = { .argsz = sizeof(info), .index = index };
+	struct vfio_region_info info = {.argsz = sizeof(info), .index = index};
 
 	if (ioctl(f->fd, VFIO_DEVICE_GET_REGION_INFO, &info) < 0)
 		return fail(c, errno, "VFIO_DEVICE_GET_REGION_INFO of %s region %u", f->name, index);
-	*ret = (struct region){ true, info.offset, info.size, info.flags };
+	*ret = (struct region){true, info.offset, info.size, info.flags};
 	if (index < MAX_REGIONS)
 		f->regions[index] = *ret;
 	return 0;

@@ -45,7 +45,8 @@ struct vfio_device_feature_dma_buf {
 };
 #endif
 
-/* "iommufd: IOCTLs for the io_pagetable" (Linux 6.2), from <linux/iommufd.h>, which 6.1 headers do not have */
+/* "iommufd: IOCTLs for the io_pagetable" (Linux 6.2), from <linux/iommufd.h>, which 6.1 headers do not have
+ */
 struct iommufd_ioas_alloc {
 	__u32 size;
 	__u32 flags;

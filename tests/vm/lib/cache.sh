@@ -37,7 +37,7 @@ cached_image() {
 	if [[ ! -e $image ]]; then
 		rm -rf "$image.partial"
 		step "$what" "$@" "$image.partial"
-		find "$cache/image" -maxdepth 1 -name "$kind-*.cpio" -mmin +60 -delete
+		find "$cache/image" -maxdepth 1 -name "$kind-*" ! -name "$kind-$key.*" -mmin +60 -delete
 		mv "$image.partial" "$image"
 	fi
 	release_lock

@@ -78,8 +78,13 @@ step() {
 # What a failed command had to say: its last error line, else its last line.
 last_words() {
 	local words
-	words=$(grep -aE '^(E:|error:|.*: (error|cannot|No space|failed))' "$1" | tail -n 1)
-	[[ $words ]] || words=$(grep -av '^[[:space:]]*$' "$1" | tail -n 1)
+	if grep -aqs 'No space left' "$1" || ! printf 'is there room?' 2>/dev/null >"$scratch/probe"; then
+		printf 'the disk is full: free some space in %s and %s' "$cache" "${scratch%/*}"
+		return
+	fi
+	words=$(grep -aE '^(E:|error:|.*: (error|cannot|failed))' "$1" | tail -n 1) || true
+	[[ $words ]] || words=$(grep -avE '^[[:space:]]*$|Exiting with failure' "$1" | tail -n 1) || true
+	words=${words#error: }
 	printf '%s' "${words:-it said nothing}" | tr -cd '[:print:]'
 }
 

@@ -60,19 +60,24 @@ update_suite() {
 
 # update_suites FILE SUITE...: write to FILE which of them could be had; fail when none could.
 update_suites() {
-	local list=$1 suite
+	local list=$1 suite log=$scratch/update.log words
 	shift
 	[[ -r $ARCHIVE_KEYRING ]] || { echo "error: $ARCHIVE_KEYRING is missing: install debian-archive-keyring"; return 1; }
 	: >"$list"
+	: >"$log"
 	for suite; do
 		exec {suite_lock}>"$cache/apt/$suite.lock"
 		flock "$suite_lock"
-		if update_suite "$suite"; then
+		if update_suite "$suite" >>"$log" 2>&1; then
 			printf '%s\n' "$suite" >>"$list"
 		fi
 		exec {suite_lock}>&-
 	done
-	[[ -s $list ]] || { echo "error: no Debian mirror in this machine's apt configuration has a signed suite among: $*"; return 1; }
+	if [[ ! -s $list ]]; then
+		words=$(grep -aE '^[EW]: ' "$log" | head -n 1) || true
+		echo "error: no Debian mirror of this machine's apt configuration gave a signed list of $*${words:+ (apt: $words)}"
+		return 1
+	fi
 }
 
 # suite_packages SUITE REGEX: "NAME VERSION" of each package whose whole name matches.

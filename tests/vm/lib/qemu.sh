@@ -4,6 +4,8 @@
 # instruction-counted runs stay exact. What is meant for the caller is relayed from there as it grows.
 
 readonly EXIT_TIMEOUT=124
+# How long a guest whose time is up may take to hand back its files, in seconds.
+readonly STOP_GRACE=20
 
 vm_pid=
 relays=()
@@ -41,18 +43,18 @@ channel_options() {
 		vm+=(-chardev "file,id=$name,path=$scratch/$name"
 			-device "virtserialport,bus=channels.0,chardev=$name,name=$name")
 	done
+	mkfifo "$scratch/control.in" "$scratch/control.out"
+	exec {control}<>"$scratch/control.in"
+	vm+=(-chardev "pipe,id=control,path=$scratch/control"
+		-device 'virtserialport,bus=channels.0,chardev=control,name=control')
 	if [[ $terminal ]]; then
-		mkfifo "$scratch/window.in" "$scratch/window.out"
-		exec {window_pipe}<>"$scratch/window.in"
 		trap 'window_size=' WINCH
-		vm+=(-chardev 'stdio,id=terminal,signal=off' -serial chardev:terminal
-			-chardev "pipe,id=window,path=$scratch/window"
-			-device 'virtserialport,bus=channels.0,chardev=window,name=window')
+		vm+=(-chardev 'stdio,id=terminal,signal=off' -serial chardev:terminal)
 	fi
 }
 
 kernel_arguments() {
-	local arguments='console=ttyS0 quiet panic=-1 intel_iommu=on iommu.passthrough=0 lsm=landlock,bpf'
+	local arguments='console=ttyS0 quiet panic=-1 no_timer_check intel_iommu=on iommu.passthrough=0 lsm=landlock,bpf'
 	[[ $profile != systemd ]] || arguments+=' systemd.condition-needs-update=0 systemd.firstboot=0'
 	[[ ! $icount ]] || arguments+=' nokaslr norandmaps audit=0'
 	printf '%s' "$arguments${append:+ $append}"
@@ -69,12 +71,12 @@ compose_vm() {
 	vm+=(-kernel "$kernel_dir/vmlinuz" -initrd "$scratch/initrd" -append "$(kernel_arguments)")
 }
 
-# The VM must not outlive the harness, however that ends.
+# The VM must not outlive the harness, however that ends: the kernel tells QEMU.
 start_vm() {
 	if [[ $terminal ]]; then
-		setpriv --pdeathsig KILL qemu-system-x86_64 "${vm[@]}" <&"$terminal_in" >&"$terminal_out" 2>"$scratch/qemu.log" &
+		setpriv --pdeathsig TERM qemu-system-x86_64 "${vm[@]}" <&"$terminal_in" >&"$terminal_out" 2>"$scratch/qemu.log" &
 	else
-		setpriv --pdeathsig KILL qemu-system-x86_64 "${vm[@]}" </dev/null >"$scratch/qemu.log" 2>&1 &
+		setpriv --pdeathsig TERM qemu-system-x86_64 "${vm[@]}" </dev/null >"$scratch/qemu.log" 2>&1 &
 	fi
 	vm_pid=$!
 	deadline=$((SECONDS + timeout))
@@ -96,9 +98,9 @@ wait_for_command() {
 
 # What the guest wrote, to the caller, until the VM has ended and all of it is through.
 start_relays() {
-	tail -s 0.05 -c +1 -f --pid="$vm_pid" -- "$scratch/stdout" &
+	tail -s 0.05 -c +1 -f --pid="$vm_pid" -- "$scratch/stdout" 2>/dev/null &
 	relays+=($!)
-	tail -s 0.05 -c +1 -f --pid="$vm_pid" -- "$scratch/stderr" >&2 &
+	tail -s 0.05 -c +1 -f --pid="$vm_pid" -- "$scratch/stderr" >&2 2>/dev/null &
 	relays+=($!)
 }
 
@@ -112,27 +114,42 @@ wait_for_relays() {
 	done
 }
 
-wait_for_end() {
+wait_until_deadline() {
 	while vm_runs && ((SECONDS < deadline)); do
 		[[ ! $terminal ]] || send_window_size
 		pause 0.05
 	done
-	vm_runs || return 0
-	stop_vm
-	timed_out=1
 }
 
+# On a time-out the guest may still hand back its files.
+wait_for_end() {
+	wait_until_deadline
+	vm_runs || return 0
+	timed_out=1
+	if [[ $out_dir && -s $scratch/status ]]; then
+		printf 'stop\n' >&"$control"
+		deadline=$((SECONDS + STOP_GRACE))
+		wait_until_deadline
+	fi
+	stop_vm
+}
+
+# Asked first, so that QEMU gives the terminal back as it was.
 stop_vm() {
+	local guard
 	[[ $vm_pid ]] || return 0
-	kill -KILL "$vm_pid" 2>/dev/null || true
+	kill -TERM "$vm_pid" 2>/dev/null || return 0
+	{ sleep 3 && kill -KILL "$vm_pid"; } >/dev/null 2>&1 </dev/null &
+	guard=$!
 	wait "$vm_pid" 2>/dev/null || true
+	kill "$guard" 2>/dev/null || true
 }
 
 # Once at the start, which lets COMMAND begin, and whenever the terminal was resized.
 send_window_size() {
 	[[ -z $window_size ]] || return 0
 	window_size=$(stty size <&"$terminal_in")
-	printf '%s\n' "$window_size" >&"$window_pipe"
+	printf 'size %s\n' "$window_size" >&"$control"
 }
 
 run_vm() {

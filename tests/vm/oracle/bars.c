@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define IORESOURCE_MEM 0x200 /* include/linux/ioport.h */
-#define MAX_BARS 6
+#define MAX_BARS       6
 
 static bool has_vfio_driver(const char *device)
 {
@@ -49,7 +49,7 @@ static void read_device(struct truth *t, const char *device)
 			continue;
 		t->bars = grow(t->bars, t->n_bars, sizeof(*t->bars));
 		b = &t->bars[t->n_bars++];
-		*b = (struct bar){ .index = i, .start = start };
+		*b = (struct bar){.index = i, .start = start};
 		b->size = (end - start + 1 + page - 1) & ~(page - 1);
 		snprintf(b->device, sizeof(b->device), "%s", device);
 	}
@@ -117,7 +117,8 @@ void column_decide(struct truth *t)
 	if (t->n_vmas == 0)
 		return;
 	if (cookie == physical)
-		die("cannot tell whether /proc/PID/maps shows file offsets or physical addresses: %zu of %zu VMAs fit "
+		die("cannot tell whether /proc/PID/maps shows file offsets or physical addresses: %zu of %zu "
+		    "VMAs fit "
 		    "either way",
 		    cookie, t->n_vmas);
 	t->column = cookie > physical ? COLUMN_COOKIE : COLUMN_PHYSICAL;

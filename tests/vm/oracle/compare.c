@@ -29,8 +29,8 @@ static void item_differs(const struct item *m, const char *key, const char *expe
 	json_object *value = NULL;
 
 	json_object_object_get_ex(m->o, key, &value);
-	differ("pid %" PRId64 " 0x%" PRIx64 "-0x%" PRIx64 ": %s is %s, expected %s", m->pid, m->start, m->end, key,
-	       json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN), expected);
+	differ("pid %" PRId64 " 0x%" PRIx64 "-0x%" PRIx64 ": %s is %s, expected %s", m->pid, m->start, m->end,
+	       key, json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN), expected);
 }
 
 static void check_address(const struct item *m, const char *key, uint64_t expected)
@@ -104,9 +104,9 @@ static void check_device(const struct truth *t, const struct vma *v, const struc
 			       m->pid, m->start, m->end, v->column);
 		else
 			item_differs(m, "device",
-				     vma_expected(t, v, NULL, &e) && vma_devices(t, v) == 1 ?
-					     e.device :
-					     "a device with such a BAR (there are several)");
+				     vma_expected(t, v, NULL, &e) && vma_devices(t, v) == 1
+					     ? e.device
+					     : "a device with such a BAR (there are several)");
 		return;
 	}
 	check_integer(m, "region", e.region);
@@ -132,12 +132,13 @@ static void check_vfio(struct truth *t, const struct item *m, const char *origin
 	struct vma *v = p ? find_vma(t, p, m->start, m->end) : NULL;
 
 	if (!v) {
-		differ("pid %" PRId64 " 0x%" PRIx64 "-0x%" PRIx64 ": in the ledger, but no VFIO VMA in /proc", m->pid,
-		       m->start, m->end);
+		differ("pid %" PRId64 " 0x%" PRIx64 "-0x%" PRIx64 ": in the ledger, but no VFIO VMA in /proc",
+		       m->pid, m->start, m->end);
 		return;
 	}
 	if (v->matched)
-		differ("pid %" PRId64 " 0x%" PRIx64 "-0x%" PRIx64 ": twice in the ledger", m->pid, m->start, m->end);
+		differ("pid %" PRId64 " 0x%" PRIx64 "-0x%" PRIx64 ": twice in the ledger", m->pid, m->start,
+		       m->end);
 	v->matched = true;
 	check_process(m, p);
 	check_device(t, v, m);
@@ -148,10 +149,11 @@ static void check_vfio(struct truth *t, const struct item *m, const char *origin
 
 static void compare_one(struct truth *t, json_object *o, const char *origin)
 {
-	struct item m = { .o = o };
+	struct item m = {.o = o};
 	const char *source = get_string(o, "source");
 
-	if (!get_integer(o, "pid", &m.pid) || !get_address(o, "start", &m.start) || !get_address(o, "end", &m.end)) {
+	if (!get_integer(o, "pid", &m.pid) || !get_address(o, "start", &m.start) ||
+	    !get_address(o, "end", &m.end)) {
 		differ("pid, start or end is missing or of the wrong form: %s",
 		       json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
 		return;
@@ -159,7 +161,8 @@ static void compare_one(struct truth *t, json_object *o, const char *origin)
 	if (!source)
 		item_differs(&m, "source", "a string");
 	else if (strcmp(source, "vfio") != 0)
-		return; /* other sources are not what /proc calls VFIO; a VFIO VMA under them is missed below */
+		return; /* other sources are not what /proc calls VFIO; a VFIO VMA under them is missed below
+			 */
 	else if (!get_true(o, "live"))
 		item_differs(&m, "live", "true");
 	else

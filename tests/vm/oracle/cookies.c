@@ -63,13 +63,13 @@ static void check_claim(json_object *ledger, const struct cookie_claim *claim, i
 /* A live cookie of a BAR, however it came to be, names a BAR that exists and its place in the file. */
 static void check_plausible(const struct truth *t, json_object *o)
 {
-	struct cookie_claim found = { .device = get_string(o, "device") };
+	struct cookie_claim found = {.device = get_string(o, "device")};
 	const char *dialect = get_string(o, "dialect");
 	int64_t region, size;
 	bool known = false;
 
-	if (!found.device || !dialect || !get_integer(o, "region", &region) || !get_integer(o, "size", &size) ||
-	    !get_address(o, "offset", &found.offset)) {
+	if (!found.device || !dialect || !get_integer(o, "region", &region) ||
+	    !get_integer(o, "size", &size) || !get_address(o, "offset", &found.offset)) {
 		differ("cookie: device, dialect, region, size or offset is missing or of the wrong form: %s",
 		       json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
 		return;
@@ -88,8 +88,8 @@ static void check_plausible(const struct truth *t, json_object *o)
 }
 
 /* pid and count: -1 is any. */
-void check_cookies(const struct truth *t, json_object *ledger, const struct cookie_claim *claims, size_t n_claims,
-		   int64_t pid, int64_t count)
+void check_cookies(const struct truth *t, json_object *ledger, const struct cookie_claim *claims,
+		   size_t n_claims, int64_t pid, int64_t count)
 {
 	int64_t live = 0;
 

@@ -73,7 +73,8 @@ json_object *ledger_read(const char *path, const char *command)
 		int status = pclose(f);
 
 		if (status != 0)
-			die("%s: failed with status %d", command, WIFEXITED(status) ? WEXITSTATUS(status) : status);
+			die("%s: failed with status %d", command,
+			    WIFEXITED(status) ? WEXITSTATUS(status) : status);
 	} else if (f != stdin)
 		fclose(f);
 	o = parse(text, length);
@@ -144,12 +145,14 @@ static bool rest_matches(const char *shown, const char *comm, size_t length)
 		return true;
 	if (is_hex_escape(shown, (unsigned char)*comm) && rest_matches(shown + 4, comm + 1, length - 1))
 		return true;
-	return *comm == '\\' && strncmp(shown, "\\\\", 2) == 0 && rest_matches(shown + 2, comm + 1, length - 1);
+	return *comm == '\\' && strncmp(shown, "\\\\", 2) == 0 &&
+	       rest_matches(shown + 2, comm + 1, length - 1);
 }
 
 /*
- * A comm is 15 arbitrary bytes, JSON is UTF-8: the ledger may show a byte as itself (the JSON parser has proved
- * that the whole is UTF-8), or as the four characters \xNN, and a backslash also doubled. Nothing may be lost.
+ * A comm is 15 arbitrary bytes, JSON is UTF-8: the ledger may show a byte as itself (the JSON parser has
+ * proved that the whole is UTF-8), or as the four characters \xNN, and a backslash also doubled. Nothing may
+ * be lost.
  */
 bool comm_matches(const char *shown, const char *comm, size_t length)
 {

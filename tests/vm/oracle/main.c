@@ -3,10 +3,10 @@
 /*
  * check-ledger: is the ledger what the kernel says?
  *
- * Without --cookie: every VFIO VMA in /proc/PID/maps of every process is exactly one live mapping of the ledger with
- * equal pid, comm, uid, start, end, device, region, offset, physical range and requested type, and the ledger
- * has no other VFIO mapping. Processes that share an address space count once, under any of their pids.
- * With --cookie: for each BDF REGION OFFSET SIZE ISSUED exactly one live cookie is like that.
+ * Without --cookie: every VFIO VMA in /proc/PID/maps of every process is exactly one live mapping of the
+ * ledger with equal pid, comm, uid, start, end, device, region, offset, physical range and requested type,
+ * and the ledger has no other VFIO mapping. Processes that share an address space count once, under any of
+ * their pids. With --cookie: for each BDF REGION OFFSET SIZE ISSUED exactly one live cookie is like that.
  * Exit status: 0 equal, 1 different or unusable.
  */
 
@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_CLAIMS 64
+#define MAX_CLAIMS   64
 #define MAX_ATTEMPTS 20 /* to find a moment in which /proc stands still */
 
 unsigned n_differences;
@@ -115,7 +115,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_END:
 		if (o->n_words % 5 || (o->cookie && o->n_words == 0))
-			argp_error(state, "--cookie takes BDF REGION OFFSET SIZE ISSUED, once or several times");
+			argp_error(state,
+				   "--cookie takes BDF REGION OFFSET SIZE ISSUED, once or several times");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -132,7 +133,8 @@ static void check_mappings(const struct options *o)
 	do {
 		json_object_put(ledger);
 		if (attempt++ == MAX_ATTEMPTS)
-			die("the VFIO mappings in /proc changed during each of %d readings; hold them still", MAX_ATTEMPTS);
+			die("the VFIO mappings in /proc changed during each of %d readings; hold them still",
+			    MAX_ATTEMPTS);
 		truth_read(&before);
 		ledger = ledger_read(o->mappings, "vfiowatch mappings --json");
 		truth_read(&after);
@@ -157,15 +159,15 @@ static void check_mappings(const struct options *o)
 static void check_claims(const struct options *o)
 {
 	struct cookie_claim claims[MAX_CLAIMS];
-	struct truth t = { 0 };
+	struct truth t = {0};
 	json_object *ledger;
 	size_t n = o->n_words / 5;
 
 	for (size_t i = 0; i < n; i++) {
 		char *const *w = &o->words[5 * i];
 
-		claims[i] = (struct cookie_claim){ w[0], number("region", w[1]), number("offset", w[2]),
-						   number("size", w[3]), number("issued", w[4]) };
+		claims[i] = (struct cookie_claim){w[0], number("region", w[1]), number("offset", w[2]),
+						  number("size", w[3]), number("issued", w[4])};
 	}
 	bars_read(&t);
 	ledger = ledger_read(o->cookies, "vfiowatch cookies --json");
@@ -179,14 +181,15 @@ static void check_claims(const struct options *o)
 int main(int argc, char **argv)
 {
 	static const struct argp_option argp_options[] = {
-		{ "mappings", 'm', "FILE", 0, "Read the mappings from FILE (- is stdin), not from vfiowatch", 0 },
-		{ "cookies", 'c', "FILE", 0, "Read the cookies from FILE, not from vfiowatch", 0 },
-		{ "require-some", 'r', "N", 0, "Fail with fewer than N VFIO VMAs", 0 },
-		{ "expect-origin", 'o', "event|scan", 0, "Every mapping has this origin", 0 },
-		{ "cookie", 'k', NULL, 0, "Check cookies: BDF REGION OFFSET SIZE ISSUED...", 0 },
-		{ "cookie-count", 'n', "N", 0, "There are exactly N live cookies", 0 },
-		{ "pid", 'p', "PID", 0, "Look only at cookies of this process", 0 },
-		{ 0 },
+		{"mappings", 'm', "FILE", 0, "Read the mappings from FILE (- is stdin), not from vfiowatch",
+		 0},
+		{"cookies", 'c', "FILE", 0, "Read the cookies from FILE, not from vfiowatch", 0},
+		{"require-some", 'r', "N", 0, "Fail with fewer than N VFIO VMAs", 0},
+		{"expect-origin", 'o', "event|scan", 0, "Every mapping has this origin", 0},
+		{"cookie", 'k', NULL, 0, "Check cookies: BDF REGION OFFSET SIZE ISSUED...", 0},
+		{"cookie-count", 'n', "N", 0, "There are exactly N live cookies", 0},
+		{"pid", 'p', "PID", 0, "Look only at cookies of this process", 0},
+		{0},
 	};
 	static const struct argp argp = {
 		argp_options,
@@ -197,7 +200,7 @@ int main(int argc, char **argv)
 		NULL,
 		NULL,
 	};
-	static struct options o = { .pid = -1, .cookie_count = -1 };
+	static struct options o = {.pid = -1, .cookie_count = -1};
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
 	if (o.cookie || o.cookie_count >= 0)

@@ -3,8 +3,8 @@
 #define VFIO_ORACLE_H
 
 /*
- * check-ledger: compares what `vfiowatch --json` says with what /proc and sysfs say. It shares no code with the
- * product on purpose.
+ * check-ledger: compares what `vfiowatch --json` says with what /proc and sysfs say. It shares no code with
+ * the product on purpose.
  */
 
 #ifndef _GNU_SOURCE
@@ -16,11 +16,11 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-#define DEVICE_SIZE 32
-#define COMM_SIZE 64
-#define COOKIE_SHIFT 40 /* vfio-pci, all kernels so far: file offset = region << 40 | offset in region */
+#define DEVICE_SIZE    32
+#define COMM_SIZE      64
+#define COOKIE_SHIFT   40 /* vfio-pci, all kernels so far: file offset = region << 40 | offset in region */
 
-#define _cleanup_(f) __attribute__((cleanup(f)))
+#define _cleanup_(f)   __attribute__((cleanup(f)))
 #define _printf_(a, b) __attribute__((format(printf, a, b)))
 
 /* A memory BAR of a device that a VFIO driver has. */
@@ -41,11 +41,11 @@ struct process {
 struct vma {
 	size_t process; /* index in struct truth */
 	uint64_t start, end;
-	uint64_t column;	    /* the offset column of /proc/PID/maps, bytes */
-	char device[DEVICE_SIZE];   /* known from the file name (cdev) or the client; else empty */
-	uint64_t client_offset;	    /* file offset by the client */
-	bool by_client;		    /* client_offset is set */
-	bool matched;		    /* some JSON mapping named it */
+	uint64_t column;          /* the offset column of /proc/PID/maps, bytes */
+	char device[DEVICE_SIZE]; /* known from the file name (cdev) or the client; else empty */
+	uint64_t client_offset;   /* file offset by the client */
+	bool by_client;           /* client_offset is set */
+	bool matched;             /* some JSON mapping named it */
 };
 
 /* What one VMA must look like in the ledger. */
@@ -58,7 +58,7 @@ struct expected {
 /* What the offset column of /proc/PID/maps is on this kernel. */
 enum column_kind {
 	COLUMN_UNKNOWN, /* no VMA, or none that tells */
-	COLUMN_COOKIE,	/* the file offset */
+	COLUMN_COOKIE,  /* the file offset */
 	COLUMN_PHYSICAL /* 6.1: vfio_pci_core_mmap() puts the PFN into vm_pgoff */
 };
 
@@ -104,7 +104,7 @@ struct cookie_claim {
 	const char *device;
 	uint64_t region, offset, size, issued;
 };
-void check_cookies(const struct truth *t, json_object *ledger, const struct cookie_claim *claims, size_t n_claims,
-		   int64_t pid, int64_t count);
+void check_cookies(const struct truth *t, json_object *ledger, const struct cookie_claim *claims,
+		   size_t n_claims, int64_t pid, int64_t count);
 
 #endif

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
 /*
- * What the client that runs us says it has mapped (its pieces.c): the one source for the device of a VMA whose
- * descriptor is closed, on kernels where /proc shows only the file offset. It must itself agree with /proc.
+ * What the client that runs us says it has mapped (its pieces.c): the one source for the device of a VMA
+ * whose descriptor is closed, on kernels where /proc shows only the file offset. It must itself agree with
+ * /proc.
  */
 
 #include "oracle.h"
@@ -25,11 +26,12 @@ static void apply(struct truth *t, const struct client_piece *piece)
 	for (size_t i = 0; i < t->n_vmas; i++) {
 		struct vma *v = &t->vmas[i];
 
-		if (t->processes[v->process].pid != piece->pid || v->end <= piece->start || v->start >= piece->end)
+		if (t->processes[v->process].pid != piece->pid || v->end <= piece->start ||
+		    v->start >= piece->end)
 			continue;
 		if (v->start < piece->start || v->end > piece->end) {
-			differ("pid %d: VMA 0x%" PRIx64 "-0x%" PRIx64 " is not within what the client mapped, 0x%" PRIx64
-			       "-0x%" PRIx64,
+			differ("pid %d: VMA 0x%" PRIx64 "-0x%" PRIx64
+			       " is not within what the client mapped, 0x%" PRIx64 "-0x%" PRIx64,
 			       piece->pid, v->start, v->end, piece->start, piece->end);
 			return;
 		}
@@ -39,7 +41,8 @@ static void apply(struct truth *t, const struct client_piece *piece)
 		v->by_client = true;
 	}
 	if (covered != piece->end - piece->start)
-		differ("pid %d: of the client's 0x%" PRIx64 "-0x%" PRIx64 " /proc shows only %" PRIu64 " bytes as mapped",
+		differ("pid %d: of the client's 0x%" PRIx64 "-0x%" PRIx64 " /proc shows only %" PRIu64
+		       " bytes as mapped",
 		       piece->pid, piece->start, piece->end, covered);
 }
 
@@ -51,10 +54,10 @@ void pieces_read(struct truth *t, const char *path)
 	if (!f)
 		die("%s: %m", path);
 	while (fgets(line, sizeof(line), f)) {
-		struct client_piece p = { 0 };
+		struct client_piece p = {0};
 
-		if (sscanf(line, "%d %" SCNx64 " %" SCNx64 " %31s %d %" SCNx64, &p.pid, &p.start, &p.end, p.device,
-			   &p.region, &p.offset) != 6)
+		if (sscanf(line, "%d %" SCNx64 " %" SCNx64 " %31s %d %" SCNx64, &p.pid, &p.start, &p.end,
+			   p.device, &p.region, &p.offset) != 6)
 			die("%s: '%s' is not a piece", path, line);
 		apply(t, &p);
 	}

@@ -59,12 +59,12 @@ static bool read_maps(struct truth *t, const char *path)
 
 		any = true;
 		line[strcspn(line, "\n")] = '\0';
-		if (sscanf(line, "%llx-%llx %*s %llx %*s %*s %n", &start, &end, &column, &name) != 3 || !name ||
-		    !is_vfio_name(line + name, device))
+		if (sscanf(line, "%llx-%llx %*s %llx %*s %*s %n", &start, &end, &column, &name) != 3 ||
+		    !name || !is_vfio_name(line + name, device))
 			continue;
 		t->vmas = grow(t->vmas, t->n_vmas, sizeof(*t->vmas));
 		v = &t->vmas[t->n_vmas++];
-		*v = (struct vma){ .process = t->n_processes, .start = start, .end = end, .column = column };
+		*v = (struct vma){.process = t->n_processes, .start = start, .end = end, .column = column};
 		memcpy(v->device, device, sizeof(device));
 	}
 	fclose(f);
@@ -154,7 +154,7 @@ static bool shares_mm(struct truth *t, struct process *p)
 
 static void read_pid(struct truth *t, pid_t pid)
 {
-	struct process p = { .pid = pid, .same_mm = pid };
+	struct process p = {.pid = pid, .same_mm = pid};
 	size_t before = t->n_vmas;
 	char path[PATH_MAX];
 
@@ -224,7 +224,8 @@ bool truth_equal(const struct truth *a, const struct truth *b)
 	for (size_t i = 0; i < a->n_vmas; i++) {
 		const struct vma *v = &a->vmas[i], *w = &b->vmas[i];
 
-		if (v->process != w->process || v->start != w->start || v->end != w->end || v->column != w->column)
+		if (v->process != w->process || v->start != w->start || v->end != w->end ||
+		    v->column != w->column)
 			return false;
 	}
 	return true;

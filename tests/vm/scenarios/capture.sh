@@ -2,13 +2,13 @@
 # What is recorded into a file and replayed is what was live; a bad file gets one error with the offset.
 . /tests/lib.sh
 
-vfio-client -c 'open dev group 0000:00:01.0; mmap old dev 2 0 4p; touch-file /tmp/old; barrier /tmp/end' &
+vfio-client -c 'open dev group 0000:00:04.0; mmap old dev 2 0 4p; touch-file /tmp/old; barrier /tmp/end' &
 client=$!
 eventually "there is something before the capture" 60 test -e /tmp/old
 vfiowatch record /out/steps.capture &
 record=$!
 eventually "recording to a file has begun" 30 test -s /out/steps.capture
-CHECK_LEDGER=true CHECK_COOKIE=true vfio-client /tests/older.vfio &
+CHECK_LEDGER=true CHECK_COOKIE=true vfio-client /tests/clients/older.vfio &
 second=$!
 eventually "the client has mapped" 60 test -e /tmp/older
 touch /tmp/go

@@ -26,7 +26,7 @@ journalctl -x "MESSAGE_ID=$cookie_issued" | grep -q 'This is an audit record' ||
 # A loss is recorded too.
 kill -STOP "$(systemctl show -P MainPID vfiowatchd.service)"
 touch /tmp/end
-expect "a storm runs" vfio-client /tests/storm-held.vfio
+expect "a storm runs" vfio-client /tests/clients/storm-held.vfio
 kill -CONT "$(systemctl show -P MainPID vfiowatchd.service)"
 expect "nothing is left" check-ledger
 expect_balance

@@ -2,7 +2,7 @@
 . /tests/lib.sh
 
 start_daemon
-vfio-client /tests/storm-held.vfio &
+vfio-client /tests/clients/storm-held.vfio &
 client=$!
 eventually "the storm has begun" 60 test -e /tmp/storm
 generated=0
@@ -26,5 +26,6 @@ expect_equal "the cookie is known, with all times it was issued" \
 	'[[2,"0x20000000000",16777216,3]]'
 touch /tmp/end
 wait $client || fail "the client failed"
+client=
 expect "nothing is left" check-ledger
 expect_balance

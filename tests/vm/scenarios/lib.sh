@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034
 # For the scenarios, in the guest. The first thing that does not hold ends a scenario.
+
+client=
 
 fail() {
 	echo "FAILED: $*" >&2
@@ -27,12 +29,14 @@ expect_status() {
 	[ "$got" -eq "$wanted" ] || fail "$what: $* exited with $got, not $wanted: $(cat /tmp/expect.out /tmp/expect.err)"
 }
 
-# WHAT SECONDS COMMAND...: until COMMAND succeeds; the limit is only for what never happens.
+# WHAT SECONDS COMMAND...: until COMMAND succeeds; the limit is only for what never happens. A client that was started
+# as $client must not end meanwhile.
 eventually() {
 	what=$1 tries=$(($2 * 10))
 	shift 2
 	while ! "$@" >/dev/null 2>&1; do
 		tries=$((tries - 1))
+		[ -z "$client" ] || kill -0 "$client" 2>/dev/null || fail "$what: the client ended before"
 		[ $tries -gt 0 ] || fail "$what: never: $*"
 		sleep 0.1
 	done

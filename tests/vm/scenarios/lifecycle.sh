@@ -20,7 +20,7 @@ expect "no program is left" rmmod vfio_pci
 
 vfio-modules load || fail "modules do not load again"
 start_daemon --keep-recording
-vfio-client /tests/older.vfio &
+vfio-client /tests/clients/older.vfio &
 client=$!
 eventually "the client has mapped" 60 test -e /tmp/older
 stop_daemon
@@ -33,6 +33,7 @@ expect "everything is known, also what was mapped in between" check-ledger --req
 expect_balance
 touch /tmp/end
 wait $client || fail "the client failed"
+client=
 expect "nothing is left" check-ledger
 kill -9 "$daemon"
 wait "$daemon"

@@ -3,7 +3,7 @@
 
 start_daemon
 kill -STOP "$daemon"
-vfio-client /tests/storm-held.vfio &
+vfio-client /tests/clients/storm-held.vfio &
 client=$!
 eventually "the storm is over" 300 test -e /tmp/storm-over
 kill -CONT "$daemon"
@@ -15,6 +15,7 @@ expect_equal "the event stream tells of every loss" \
 	"$(vfiowatch events --json | jq -s '[.[] | select(.event == "lost") | .count] | add')" "$lost"
 touch /tmp/end
 wait $client || fail "the client failed"
+client=
 expect "nothing is left" check-ledger
 expect_balance
 expect_equal "it is not degraded any more" "$(status '.degraded | length')" 0

@@ -12,7 +12,7 @@ for round in 1 2 3; do
 	expect "modules load" vfio-modules load
 	eventually "recording starts in round $round" 30 recording_is on
 	rm -f /tmp/older /tmp/go /tmp/went /tmp/end
-	vfio-client /tests/older.vfio &
+	vfio-client /tests/clients/older.vfio &
 	client=$!
 	eventually "the client has mapped" 60 test -e /tmp/older
 	expect "mappings are seen in round $round" check-ledger --require-some 7 --expect-origin event
@@ -20,6 +20,7 @@ for round in 1 2 3; do
 	recording_is on || fail "recording stopped though the modules are in use"
 	touch /tmp/go /tmp/end
 	wait $client || fail "the client failed"
+	client=
 	expect "nothing is left" check-ledger
 	# The daemon lets go of the lower modules when the last VFIO driver is gone.
 	eventually "modules unload in round $round" 30 vfio-modules unload

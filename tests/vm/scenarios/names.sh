@@ -2,11 +2,11 @@
 # Hostile process names reach neither terminal nor JSON as they are.
 . /tests/lib.sh
 
-vfio-client /tests/names.vfio &
+vfio-client /tests/clients/names.vfio &
 client=$!
 eventually "the client has mapped" 60 test -e /tmp/names
 expect "names are right, escaped" check-ledger --require-some 5
-for view in "mappings" "mappings --json" "mappings --json=pretty" "cookies --all" "cookies --all --json" "devices" \
+for view in "mappings" "mappings --json" "mappings --json=pretty" "cookies --all" "cookies --all --json" \
 	"devices --json" "events" "events --json" "mappings --color=always"; do
 	# shellcheck disable=SC2086
 	vfiowatch $view >/tmp/view || fail "vfiowatch $view failed"
@@ -19,3 +19,4 @@ for view in "mappings" "mappings --json" "mappings --json=pretty" "cookies --all
 done
 touch /tmp/end
 wait $client || fail "the client failed"
+client=

@@ -1,7 +1,7 @@
 # Mappings and files older than the daemon.
 . /tests/lib.sh
 
-vfio-client /tests/older.vfio &
+vfio-client /tests/clients/older.vfio &
 client=$!
 eventually "the client has mapped" 60 test -e /tmp/older
 
@@ -25,6 +25,7 @@ start_daemon
 expect "a new daemon finds all" check-ledger --require-some 9 --expect-origin scan
 touch /tmp/end
 wait $client || fail "the client failed"
+client=
 expect "nothing is left" check-ledger
 expect_equal "no open file is left" "$(vfiowatch devices --json | jq '[.[].open_files] | add')" 0
 expect_balance

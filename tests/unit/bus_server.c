@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+#include "events.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bus_server.h"
+
+struct order {
+	enum server_order order;
+	uint64_t n;
+};
+
+struct state {
+	sd_event *event;
+	struct ledger *ledger;
+	struct history *history;
+	struct bus *bus;
+	uint64_t mappings, refreshes, last_refresh, state_changes;
+	int refresh_error;
+};
+
+static int refresh(void *userdata, unsigned int what)
+{
+	struct state *state = userdata;
+
+	state->refreshes++;
+	state->last_refresh = what;
+	return -state->refresh_error;
+}
+
+static const struct ledger *get_ledger(void *userdata)
+{
+	return ((struct state *)userdata)->ledger;
+}
+
+static const struct history *get_history(void *userdata)
+{
+	return ((struct state *)userdata)->history;
+}
+
+static void get_status(void *userdata, struct status *ret)
+{
+	(void)userdata;
+	*ret = (struct status){.started_ns = 1000000000, .now_ns = 3000000000, .recorder_known = true};
+	snprintf(ret->degraded[ret->n_degraded++], STATUS_REASON_LEN, "for the test");
+}
+
+static void get_clock(void *userdata, struct snapshot_clock *ret)
+{
+	(void)userdata;
+	*ret = (struct snapshot_clock){.realtime_offset_ns = 1700000000000000000};
+}
+
+static int probe(void *userdata, char **ret_json)
+{
+	(void)userdata;
+	*ret_json =
+		strdup("{\"checks\":[{\"name\":\"btf\",\"ok\":true,\"detail\":\"there\",\"remedy\":null}]}");
+	return *ret_json ? 0 : -ENOMEM;
+}
+
+static void system_bus(void *userdata, enum bus_system_state bus_state, int error)
+{
+	(void)bus_state, (void)error;
+	((struct state *)userdata)->state_changes++;
+}
+
+static void add(struct state *state, struct event event)
+{
+	struct change change;
+
+	if (ledger_apply(state->ledger, &event, &change) < 0 || change.kind == CHANGE_REFUSED)
+		abort();
+	history_add(state->history, &event);
+}
+
+/* Mapping n is page n % 4096 of the BAR at an address of its own; odd ones are of process 11, even ones
+ * of 10. */
+static void map(struct state *state)
+{
+	uint64_t n = ++state->mappings;
+	struct event event = mapping_event(EVENT_MAP, n, 1, 0x7f0000000000 + n * 2 * PAGE, n % 4096, 1);
+
+	if (n % 10 == 0)
+		event.mapping.page_prot = PROT_WC;
+	add(state, by(event, 10 + n % 2));
+}
+
+static int on_order(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct state *state = userdata;
+	struct server_report report = {};
+	struct order order;
+
+	(void)source, (void)revents;
+	if (recv(fd, &order, sizeof(order), 0) != sizeof(order))
+		return sd_event_exit(state->event, 1);
+	if (order.order == SERVER_MAP)
+		for (uint64_t i = 0; i < order.n; i++)
+			map(state);
+	if (order.order == SERVER_UNMAP)
+		add(state, by(mapping_event(EVENT_UNMAP, order.n, 0, 0, 0, 0), 10));
+	if (order.order == SERVER_FAIL_REFRESH)
+		state->refresh_error = order.n;
+	bus_events_added(state->bus);
+
+	bus_stats(state->bus, &report.stats);
+	report.history_end = history_end(state->history);
+	report.refreshes = state->refreshes;
+	report.last_refresh = state->last_refresh;
+	report.state_changes = state->state_changes;
+	if (send(fd, &report, sizeof(report), MSG_NOSIGNAL) != sizeof(report))
+		return sd_event_exit(state->event, 1);
+	return order.order == SERVER_STOP ? sd_event_exit(state->event, 0) : 0;
+}
+
+static int serve(const char *path, size_t history_capacity, bool on_system_bus, int control)
+{
+	struct bus_parameters parameters = {.socket = path, .system_bus = on_system_bus};
+	struct state state = {};
+	struct bus_backend backend = {
+		.userdata = &state,
+		.refresh = refresh,
+		.ledger = get_ledger,
+		.history = get_history,
+		.status = get_status,
+		.clock = get_clock,
+		.probe = probe,
+		.system_bus = system_bus,
+	};
+	struct server_report report = {};
+	int code = 1;
+
+	if (sd_event_new(&state.event) < 0 || ledger_new(&state.ledger, MEMTYPE_ARCH_X86_64, NULL) < 0 ||
+	    history_new(&state.history, history_capacity) < 0)
+		abort();
+	add(&state, device_event(FIRST_DEVICE, true));
+	add(&state, by(file_event(EVENT_OPEN, 1), 10));
+	add(&state, by(cookie_event(EVENT_COOKIE, 1, 1, 1), 10));
+
+	report.result = bus_new(&state.bus, state.event, &parameters, &backend);
+	if (send(control, &report, sizeof(report), MSG_NOSIGNAL) != sizeof(report))
+		abort();
+	if (report.result == 0 && sd_event_add_io(state.event, NULL, control, EPOLLIN, on_order, &state) >= 0)
+		code = sd_event_loop(state.event);
+	bus_free(state.bus);
+	history_free(state.history);
+	ledger_free(state.ledger);
+	sd_event_unref(state.event);
+	return code;
+}
+
+static struct server_report receive(struct server *server)
+{
+	struct server_report report;
+
+	assert_int_equal(recv(server->control, &report, sizeof(report), 0), sizeof(report));
+	return report;
+}
+
+int server_start(struct server *server, const char *path, size_t history_capacity, bool on_system_bus)
+{
+	int pair[2], r;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	fflush(NULL);
+	server->pid = fork();
+	assert_true(server->pid >= 0);
+	if (server->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(pair[0]);
+		exit(serve(path, history_capacity, on_system_bus, pair[1]));
+	}
+	close(pair[1]);
+	server->control = pair[0];
+	r = receive(server).result;
+	if (r < 0) {
+		waitpid(server->pid, NULL, 0);
+		close(server->control);
+	}
+	return r;
+}
+
+struct server_report server_order(struct server *server, enum server_order what, uint64_t n)
+{
+	struct order order = {.order = what, .n = n};
+
+	assert_int_equal(send(server->control, &order, sizeof(order), MSG_NOSIGNAL), sizeof(order));
+	return receive(server);
+}
+
+void server_stop(struct server *server)
+{
+	int status;
+
+	server_order(server, SERVER_STOP, 0);
+	assert_int_equal(waitpid(server->pid, &status, 0), server->pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	close(server->control);
+}
+
+void server_kill(struct server *server)
+{
+	assert_int_equal(kill(server->pid, SIGKILL), 0);
+	assert_int_equal(waitpid(server->pid, NULL, 0), server->pid);
+	close(server->control);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VFIOWATCH_TESTS_BUS_SERVER_H
+#define VFIOWATCH_TESTS_BUS_SERVER_H
+
+/* The real bus of the daemon over a ledger of made-up events, in a process of its own that does what it is
+ * told. */
+
+#include <sys/types.h>
+
+#include "sink/bus.h"
+
+struct server {
+	pid_t pid;
+	int control;
+};
+
+enum server_order {
+	SERVER_TELL,         /* only report */
+	SERVER_MAP,          /* n more mappings */
+	SERVER_UNMAP,        /* end mapping n */
+	SERVER_FAIL_REFRESH, /* refresh() returns -n from now on */
+	SERVER_STOP,
+};
+
+struct server_report {
+	int result; /* of bus_new(), in the first one */
+	struct bus_stats stats;
+	uint64_t history_end, refreshes, last_refresh;
+	uint64_t state_changes; /* calls of bus_backend.system_bus */
+};
+
+/* Forks a server for @path. Returns what bus_new() returned; if that is not 0 the server is gone. */
+int server_start(struct server *server, const char *path, size_t history_capacity, bool system_bus);
+
+/* Gives an order and returns the report that follows it. */
+struct server_report server_order(struct server *server, enum server_order order, uint64_t n);
+
+/* Orders the end and checks that the server ended well (under a sanitizer: without a leak). */
+void server_stop(struct server *server);
+
+/* SIGKILL. */
+void server_kill(struct server *server);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "events.h"
+
+#include "core/status.h"
+
+static struct json_object *value(struct json_object *object, const char *key)
+{
+	struct json_object *ret = NULL;
+
+	assert_true(json_object_object_get_ex(object, key, &ret));
+	return ret;
+}
+
+static int64_t number(struct json_object *object, const char *key)
+{
+	assert_int_equal(json_object_get_type(value(object, key)), json_type_int);
+	return json_object_get_int64(value(object, key));
+}
+
+static void expect_text(struct json_object *value, const char *expected)
+{
+	assert_string_equal(json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN), expected);
+}
+
+static struct status some_status(void)
+{
+	struct status status = {.recording = RECORDING_ON, .recorder_known = true, .n_points = 4, .n_degraded = 1};
+
+	for (size_t i = 0; i < 4; i++) {
+		struct attach_point *point = &status.points[i];
+
+		snprintf(point->name, sizeof(point->name), "fexit/f%zu", i);
+		snprintf(point->module, sizeof(point->module), "vfio");
+		snprintf(point->purpose, sizeof(point->purpose), "purpose %zu", i);
+		point->state = (enum point_state)i;
+	}
+	strcpy(status.points[POINT_MISSING].reason, "gone\n");
+	strcpy(status.degraded[0], "fexit/f2 is missing");
+	status.recorder.generated[EVENT_MAP] = 10;
+	status.recorder.delivered[EVENT_MAP] = 7;
+	status.recorder.lost[EVENT_MAP] = 3;
+	status.recorder.delivered[EVENT_UNMAP] = 5;
+	status.recorder.untracked_files = 2;
+	status.started_ns = 1000000000;
+	status.now_ns = 6999999999;
+	status.ring_size = 1 << 20;
+	return status;
+}
+
+static void test_status(void **state)
+{
+	const struct ledger_counts counts = {.devices = 1, .files = 2, .cookies = 3, .mappings = 4, .refused = 5};
+	struct status status = some_status();
+	struct json_object *json = status_to_json(&status, &counts), *type;
+
+	(void)state;
+	assert_null(value(json, "mode"));
+	assert_null(value(json, "policy_digest"));
+	assert_null(value(json, "conflicts"));
+	assert_null(value(json, "denied"));
+	assert_null(value(json, "version"));
+	expect_text(value(json, "degraded"), "[\"fexit\\/f2 is missing\"]");
+	expect_text(value(json, "attached"), "[\"fexit\\/f0\"]");
+	expect_text(value(json, "missing"), "[\"fexit\\/f2\"]");
+	assert_int_equal(number(json, "events"), 12);
+	assert_int_equal(number(json, "lost"), 3);
+	assert_int_equal(number(json, "mappings"), 4);
+	assert_int_equal(number(json, "cookies"), 3);
+	assert_int_equal(number(json, "open_files"), 2);
+	assert_int_equal(number(json, "refused"), 5);
+	assert_int_equal(number(json, "uptime"), 5);
+	expect_text(value(json, "recording"), "\"on\"");
+	expect_text(value(json, "untracked"), "{\"mappings\":0,\"files\":2,\"cookies\":0}");
+	assert_int_equal(json_object_array_length(value(json, "kernel_types")), EVENT_KERNEL_TYPES - 1);
+	type = json_object_array_get_idx(value(json, "kernel_types"), EVENT_MAP - 1);
+	expect_text(type, "{\"type\":\"map\",\"generated\":10,\"delivered\":7,\"lost\":3}");
+	assert_int_equal(json_object_array_length(value(json, "points")), 4);
+	expect_text(json_object_array_get_idx(value(json, "points"), 2),
+	            "{\"name\":\"fexit\\/f2\",\"module\":\"vfio\",\"state\":\"missing\",\"purpose\":\"purpose 2\","
+	            "\"reason\":\"gone\\\\x0a\"}");
+	json_object_put(json);
+}
+
+/* Without BPF maps nothing is known about events. */
+static void test_unknown_recorder(void **state)
+{
+	const struct ledger_counts counts = {0};
+	struct status status = some_status();
+	struct json_object *json;
+
+	(void)state;
+	status.recorder_known = false;
+	status.recording = RECORDING_FAILED;
+	status.now_ns = 0;
+	strcpy(status.recording_reason, "no BTF");
+	strcpy(status.version, "0.1");
+	json = status_to_json(&status, &counts);
+	assert_null(value(json, "events"));
+	assert_null(value(json, "lost"));
+	assert_null(value(json, "kernel_types"));
+	assert_null(value(json, "untracked"));
+	assert_null(value(json, "ring_size"));
+	assert_null(value(json, "uptime"));
+	expect_text(value(json, "recording"), "\"failed\"");
+	expect_text(value(json, "recording_reason"), "\"no BTF\"");
+	expect_text(value(json, "version"), "\"0.1\"");
+	json_object_put(json);
+}
+
+/* Counts above the arrays, and text that fills its field. */
+static void test_full(void **state)
+{
+	const struct ledger_counts counts = {0};
+	struct status *status = malloc(sizeof(*status));
+	struct json_object *json;
+
+	(void)state;
+	memset(status, 'x', sizeof(*status));
+	status->recording = RECORDING_ON;
+	status->n_points = status->n_degraded = SIZE_MAX;
+	status->adopted = status->recorder_known = true;
+	for (size_t i = 0; i < STATUS_POINTS_MAX; i++)
+		status->points[i].state = POINT_ATTACHED;
+	json = status_to_json(status, &counts);
+	assert_int_equal(json_object_array_length(value(json, "points")), STATUS_POINTS_MAX);
+	assert_int_equal(json_object_array_length(value(json, "degraded")), STATUS_REASONS_MAX);
+	assert_int_equal(json_object_get_string_len(value(json, "recording_reason")), STATUS_REASON_LEN);
+	json_object_put(json);
+	free(status);
+}
+
+static void test_type_names(void **state)
+{
+	(void)state;
+	assert_null(event_type_name(EVENT_NONE));
+	assert_null(event_type_name(EVENT_KERNEL_TYPES));
+	assert_null(event_type_name(EVENT_TYPES));
+	assert_null(event_type_name(UINT32_MAX));
+	for (unsigned int type = EVENT_NONE + 1; type < EVENT_KERNEL_TYPES; type++) {
+		assert_non_null(event_type_name(type));
+		for (unsigned int other = EVENT_NONE + 1; other < type; other++)
+			assert_string_not_equal(event_type_name(type), event_type_name(other));
+	}
+	assert_string_equal(event_type_name(EVENT_MAPPING), "state");
+	assert_string_equal(event_type_name(EVENT_LOST), "lost");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(test_status),
+	        cmocka_unit_test(test_unknown_recorder),
+	        cmocka_unit_test(test_full),
+	        cmocka_unit_test(test_type_names),
+	};
+
+	return cmocka_run_group_tests_name("status", tests, NULL, NULL);
+}
