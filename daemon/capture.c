@@ -45,15 +45,15 @@ static uint32_t header_crc(const struct capture_header *header)
 }
 
 void capture_header_fill(struct capture_header *ret, enum memtype_arch arch, uint32_t page_size,
-                         int64_t realtime_offset_ns)
+			 int64_t realtime_offset_ns)
 {
 	*ret = (struct capture_header){
-	        .byte_order = BYTE_ORDER_MARK,
-	        .version = CAPTURE_VERSION,
-	        .event_version = EVENT_VERSION,
-	        .arch = arch,
-	        .page_size = page_size,
-	        .realtime_offset_ns = realtime_offset_ns,
+		.byte_order = BYTE_ORDER_MARK,
+		.version = CAPTURE_VERSION,
+		.event_version = EVENT_VERSION,
+		.arch = arch,
+		.page_size = page_size,
+		.realtime_offset_ns = realtime_offset_ns,
 	};
 	memcpy(ret->magic, MAGIC, sizeof(ret->magic));
 	ret->crc = header_crc(ret);
@@ -61,8 +61,8 @@ void capture_header_fill(struct capture_header *ret, enum memtype_arch arch, uin
 
 static bool event_header_is_good(const struct event_header *header)
 {
-	return header->version == EVENT_VERSION && header->origin <= EVENT_ORIGIN_SCAN && event_size(header->type) &&
-	       header->size == event_size(header->type);
+	return header->version == EVENT_VERSION && header->origin <= EVENT_ORIGIN_SCAN &&
+	       event_size(header->type) && header->size == event_size(header->type);
 }
 
 size_t capture_frame(const struct event *event, uint8_t *buffer)
@@ -89,10 +89,11 @@ size_t capture_end_frame(uint32_t running, uint8_t *buffer)
 	return PREFIX;
 }
 
-static enum capture_outcome fail(struct capture_reader *reader, enum capture_outcome outcome, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
+static enum capture_outcome fail(struct capture_reader *reader, enum capture_outcome outcome,
+				 const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-static enum capture_outcome fail(struct capture_reader *reader, enum capture_outcome outcome, const char *format, ...)
+static enum capture_outcome fail(struct capture_reader *reader, enum capture_outcome outcome,
+				 const char *format, ...)
 {
 	va_list arguments;
 
@@ -124,17 +125,18 @@ static enum capture_outcome check_header(struct capture_reader *reader)
 	const struct capture_header *header = &reader->header;
 
 	if (header->byte_order == BYTE_ORDER_SWAPPED)
-		return fail(reader, CAPTURE_FOREIGN, "made on a host of the other byte order; replay it on such a host");
+		return fail(reader, CAPTURE_FOREIGN,
+			    "made on a host of the other byte order; replay it on such a host");
 	if (header->byte_order != BYTE_ORDER_MARK)
 		return fail(reader, CAPTURE_FOREIGN, "unknown byte order 0x%08" PRIx32, header->byte_order);
 	if (header->version != CAPTURE_VERSION)
-		return fail(reader, CAPTURE_FOREIGN, "capture version %u, this program reads version %u", header->version,
-		            CAPTURE_VERSION);
+		return fail(reader, CAPTURE_FOREIGN, "capture version %u, this program reads version %u",
+			    header->version, CAPTURE_VERSION);
 	if (header->crc != header_crc(header))
 		return fail(reader, CAPTURE_CORRUPT, "the checksum of the file header is wrong");
 	if (header->event_version != EVENT_VERSION)
 		return fail(reader, CAPTURE_FOREIGN, "event version %u, this program reads version %u",
-		            header->event_version, EVENT_VERSION);
+			    header->event_version, EVENT_VERSION);
 	if (header->arch >= MEMTYPE_ARCHES)
 		return fail(reader, CAPTURE_FOREIGN, "unknown architecture %" PRIu32, header->arch);
 	if (header->page_size < PAGE_SIZE_MIN || header->page_size & (header->page_size - 1))
@@ -157,8 +159,8 @@ enum capture_outcome capture_open(struct capture_reader *reader, FILE *file)
 	if (memcmp(header->magic, MAGIC, n < sizeof(header->magic) ? n : sizeof(header->magic)) != 0)
 		return fail(reader, CAPTURE_FOREIGN, "not a capture of vfiowatch");
 	if (n < sizeof(*header))
-		return fail(reader, CAPTURE_TRUNCATED, "the file ends inside its header, after %zu of %zu bytes", n,
-		            sizeof(*header));
+		return fail(reader, CAPTURE_TRUNCATED,
+			    "the file ends inside its header, after %zu of %zu bytes", n, sizeof(*header));
 	return check_header(reader);
 }
 
@@ -169,7 +171,8 @@ static enum capture_outcome read_end(struct capture_reader *reader, uint32_t crc
 	uint8_t behind;
 
 	if (crc != reader->running)
-		return fail(reader, CAPTURE_CORRUPT, "the checksum of all frames is wrong: one is missing or added");
+		return fail(reader, CAPTURE_CORRUPT,
+			    "the checksum of all frames is wrong: one is missing or added");
 	if (read_bytes(reader, &behind, 1, &outcome) > 0) {
 		reader->offset += PREFIX;
 		return fail(reader, CAPTURE_CORRUPT, "there are bytes after the end of the capture");
@@ -180,7 +183,8 @@ static enum capture_outcome read_end(struct capture_reader *reader, uint32_t crc
 	return outcome;
 }
 
-static enum capture_outcome read_event(struct capture_reader *reader, uint32_t length, uint32_t crc, struct event *ret)
+static enum capture_outcome read_event(struct capture_reader *reader, uint32_t length, uint32_t crc,
+				       struct event *ret)
 {
 	enum capture_outcome outcome;
 	size_t n;
@@ -191,13 +195,14 @@ static enum capture_outcome read_event(struct capture_reader *reader, uint32_t l
 	if (outcome != CAPTURE_EVENT)
 		return outcome;
 	if (n < length)
-		return fail(reader, CAPTURE_TRUNCATED, "the file ends inside an event, after %zu of %" PRIu32 " bytes", n,
-		            length);
+		return fail(reader, CAPTURE_TRUNCATED,
+			    "the file ends inside an event, after %zu of %" PRIu32 " bytes", n, length);
 	if (crc != crc_of(ret, length))
 		return fail(reader, CAPTURE_CORRUPT, "the checksum of the event is wrong");
 	if (!event_header_is_good(&ret->header) || ret->header.size != length)
-		return fail(reader, CAPTURE_CORRUPT, "no event of version %u has type %u, origin %u and %u bytes",
-		            ret->header.version, ret->header.type, ret->header.origin, ret->header.size);
+		return fail(reader, CAPTURE_CORRUPT,
+			    "no event of version %u has type %u, origin %u and %u bytes", ret->header.version,
+			    ret->header.type, ret->header.origin, ret->header.size);
 	return CAPTURE_EVENT;
 }
 
@@ -218,7 +223,8 @@ enum capture_outcome capture_next(struct capture_reader *reader, struct event *r
 	if (n == 0)
 		return fail(reader, CAPTURE_TRUNCATED, "the file ends without an end frame");
 	if (n < sizeof(prefix))
-		return fail(reader, CAPTURE_TRUNCATED, "the file ends inside a frame, after %zu bytes of it", n);
+		return fail(reader, CAPTURE_TRUNCATED, "the file ends inside a frame, after %zu bytes of it",
+			    n);
 	length = get_le32(prefix);
 	crc = get_le32(prefix + 4);
 	if (length == 0)

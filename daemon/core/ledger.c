@@ -44,7 +44,8 @@ int tombstone_add(struct ledger *ledger, struct tombstone **table, const struct 
 	return 0;
 }
 
-/* Copies text that ends at its first zero or with its field, and clears what follows. @size is above @length. */
+/* Copies text that ends at its first zero or with its field, and clears what follows. @size is above @length.
+ */
 void copy_text(char *to, size_t size, const char *from, size_t length)
 {
 	size_t n = strnlen(from, length);
@@ -83,17 +84,17 @@ static void free_departed(struct ledger *ledger)
 }
 
 /* HASH_CLEAR frees the table and leaves its elements, whose hh.next still links them. */
-#define FREE_TABLE(type, table)                                                                                        \
-	do {                                                                                                           \
-		type *entry_ = (table);                                                                                \
-                                                                                                                       \
-		HASH_CLEAR(hh, table);                                                                                 \
-		while (entry_) {                                                                                       \
-			type *next_ = entry_->hh.next;                                                                 \
-                                                                                                                       \
-			free(entry_);                                                                                  \
-			entry_ = next_;                                                                                \
-		}                                                                                                      \
+#define FREE_TABLE(type, table)                                                                              \
+	do {                                                                                                 \
+		type *entry_ = (table);                                                                      \
+                                                                                                             \
+		HASH_CLEAR(hh, table);                                                                       \
+		while (entry_) {                                                                             \
+			type *next_ = entry_->hh.next;                                                       \
+                                                                                                             \
+			free(entry_);                                                                        \
+			entry_ = next_;                                                                      \
+		}                                                                                            \
 	} while (0)
 
 struct ledger *ledger_free(struct ledger *ledger)
@@ -131,7 +132,8 @@ static int apply_lost(struct ledger *ledger, const struct event *event, struct c
 
 	if (lost->type >= EVENT_KERNEL_TYPES)
 		return -EBADMSG;
-	if (__builtin_add_overflow(ledger->counts.lost[lost->type], lost->count, &ledger->counts.lost[lost->type]))
+	if (__builtin_add_overflow(ledger->counts.lost[lost->type], lost->count,
+				   &ledger->counts.lost[lost->type]))
 		ledger->counts.lost[lost->type] = UINT64_MAX;
 	change->kind = CHANGE_LOST;
 	return 0;
@@ -149,21 +151,14 @@ static int apply_module(struct ledger *ledger, const struct event *event, struct
 typedef int (*apply_function)(struct ledger *ledger, const struct event *event, struct change *change);
 
 static const apply_function apply_functions[EVENT_TYPES] = {
-        [EVENT_OPEN] = apply_file,
-        [EVENT_RELEASE] = apply_release,
-        [EVENT_COOKIE] = apply_cookie,
-        [EVENT_COOKIE_RELEASE] = apply_cookie_release,
-        [EVENT_MAP] = apply_map,
-        [EVENT_COPY] = apply_copy,
-        [EVENT_UNMAP] = apply_unmap,
-        [EVENT_MODULE] = apply_module,
-        [EVENT_FILE] = apply_file,
-        [EVENT_COOKIE_LIVE] = apply_cookie,
-        [EVENT_MAPPING] = apply_mapping,
-        [EVENT_HOLDER] = apply_holder,
-        [EVENT_DEVICE] = apply_device,
-        [EVENT_PROCESS] = apply_process,
-        [EVENT_LOST] = apply_lost,
+	[EVENT_OPEN] = apply_file,       [EVENT_RELEASE] = apply_release,
+	[EVENT_COOKIE] = apply_cookie,   [EVENT_COOKIE_RELEASE] = apply_cookie_release,
+	[EVENT_MAP] = apply_map,         [EVENT_COPY] = apply_copy,
+	[EVENT_UNMAP] = apply_unmap,     [EVENT_MODULE] = apply_module,
+	[EVENT_FILE] = apply_file,       [EVENT_COOKIE_LIVE] = apply_cookie,
+	[EVENT_MAPPING] = apply_mapping, [EVENT_HOLDER] = apply_holder,
+	[EVENT_DEVICE] = apply_device,   [EVENT_PROCESS] = apply_process,
+	[EVENT_LOST] = apply_lost,
 };
 
 static bool header_is_good(const struct event_header *header)
@@ -177,7 +172,8 @@ static void note_name(struct ledger *ledger, const struct event *event, struct c
 {
 	struct process *process = NULL;
 
-	if (!process_name(ledger, &event->header.who, event->header.time_ns, &process) || change->kind != CHANGE_NONE)
+	if (!process_name(ledger, &event->header.who, event->header.time_ns, &process) ||
+	    change->kind != CHANGE_NONE)
 		return;
 	if (event->header.type == EVENT_MAPPING && change->mapping && change->mapping->owner == process) {
 		change->kind = CHANGE_MAPPING;
@@ -190,7 +186,7 @@ static void note_name(struct ledger *ledger, const struct event *event, struct c
 
 /* Who did it, if an entry points to that process, or else whose entry it is about. */
 static const struct process *process_of(const struct ledger *ledger, const struct event *event,
-                                        const struct change *change)
+					const struct change *change)
 {
 	const struct event_process_id *who = &event->header.who;
 	const struct process_key key = {.start_ns = who->start_ns, .tgid = who->tgid};

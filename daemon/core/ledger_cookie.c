@@ -14,14 +14,15 @@ const struct cookie *ledger_cookie(const struct ledger *ledger, uint64_t id)
 	return cookie_find(ledger, id);
 }
 
-const struct cookie *ledger_cookie_at(const struct ledger *ledger, const struct device_file *file, uint64_t offset)
+const struct cookie *ledger_cookie_at(const struct ledger *ledger, const struct device_file *file,
+				      uint64_t offset)
 {
 	const struct cookie *cookie, *found = NULL;
 
 	(void)ledger;
 	if (!file)
 		return NULL;
-	DL_FOREACH2(file->cookie_list, cookie, file_next) {
+	DL_FOREACH2 (file->cookie_list, cookie, file_next) {
 		if (cookie->dialect == DIALECT_DMA_BUF || offset < cookie->offset ||
 		    offset - cookie->offset >= cookie->size)
 			continue;
@@ -79,8 +80,9 @@ void cookie_forget(struct ledger *ledger, struct cookie *cookie)
 
 static bool cookie_take_attributes(struct cookie *cookie, const struct event_cookie *told)
 {
-	if (cookie->region == told->region && cookie->flags == told->flags && cookie->ranges == told->ranges &&
-	    cookie->dialect == told->dialect && cookie->offset == told->offset && cookie->size == told->size &&
+	if (cookie->region == told->region && cookie->flags == told->flags &&
+	    cookie->ranges == told->ranges && cookie->dialect == told->dialect &&
+	    cookie->offset == told->offset && cookie->size == told->size &&
 	    cookie->phys_start == told->phys_start)
 		return false;
 	cookie->region = told->region;
@@ -172,12 +174,12 @@ static int cookie_create(struct ledger *ledger, const struct event *event, struc
 
 /* An event that counts less issues than the ledger is older and says nothing about the attributes. */
 static int cookie_update(struct ledger *ledger, struct cookie *cookie, const struct event *event,
-                         struct change *change)
+			 struct change *change)
 {
 	const struct event_cookie *told = &event->cookie;
 	bool is_scan = event->header.type == EVENT_COOKIE_LIVE;
 	bool revives = is_scan && !cookie->live && !cookie->gone &&
-	               (cookie->file->live || cookie->dialect == DIALECT_DMA_BUF);
+		       (cookie->file->live || cookie->dialect == DIALECT_DMA_BUF);
 	int r;
 
 	if (cookie->file->id != told->file_id)
@@ -189,7 +191,8 @@ static int cookie_update(struct ledger *ledger, struct cookie *cookie, const str
 		if (r < 0)
 			return r;
 	}
-	if ((told->issued >= cookie->issued || (is_scan && !told->issued)) && cookie_take_attributes(cookie, told))
+	if ((told->issued >= cookie->issued || (is_scan && !told->issued)) &&
+	    cookie_take_attributes(cookie, told))
 		change->kind = CHANGE_COOKIE_REISSUED;
 	if (told->issued > cookie->issued) {
 		cookie->issued = told->issued;

@@ -18,7 +18,8 @@ void ledger_pci_name(uint64_t address, char name[EVENT_NAME_LEN + 1])
 {
 	memset(name, 0, EVENT_NAME_LEN + 1);
 	snprintf(name, EVENT_NAME_LEN + 1, "%04x:%02x:%02x.%x", (unsigned int)(address >> 16 & 0xffffffff),
-	         (unsigned int)(address >> 8 & 0xff), (unsigned int)(address >> 3 & 0x1f), (unsigned int)(address & 7));
+		 (unsigned int)(address >> 8 & 0xff), (unsigned int)(address >> 3 & 0x1f),
+		 (unsigned int)(address & 7));
 }
 
 /* The address names a PCI device, so that files and EVENT_DEVICE meet; only others go by the text. */

@@ -136,7 +136,7 @@ static void file_close(struct ledger *ledger, struct device_file *file, uint64_t
 	file->closed_ns = time_ns;
 	while (file->holders)
 		holder_remove(ledger, file->holders);
-	DL_FOREACH2(file->cookie_list, cookie, file_next)
+	DL_FOREACH2 (file->cookie_list, cookie, file_next)
 		if (cookie->live && cookie->dialect != DIALECT_DMA_BUF)
 			cookie_close(ledger, cookie, time_ns, gone);
 	if (!file->references)
@@ -156,7 +156,7 @@ static void file_set_device(struct device_file *file, struct device *device)
 
 /* Takes what the event adds to what is known. References to @device and @opener pass to the file. */
 static bool file_describe(struct device_file *file, const struct event *event, struct device *device,
-                          struct process *opener)
+			  struct process *opener)
 {
 	const struct event_file *told = &event->file;
 	bool from_scan = told->flags & EVENT_FILE_FROM_SCAN, is_cdev = told->flags & EVENT_FILE_IS_CDEV;

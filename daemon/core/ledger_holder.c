@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "core/ledger_internal.h"
 
-#define HOLDER_KEY_SIZE (offsetof(struct holder, process) + sizeof(struct process *) - offsetof(struct holder, file))
+#define HOLDER_KEY_SIZE                                                                                      \
+	(offsetof(struct holder, process) + sizeof(struct process *) - offsetof(struct holder, file))
 
 _Static_assert(HOLDER_KEY_SIZE == 2 * sizeof(void *), "the two pointers are one hash key without padding");
 
 static struct holder *holder_find(const struct ledger *ledger, const struct device_file *file,
-                                  const struct process *process)
+				  const struct process *process)
 {
 	const void *key[] = {file, process};
 	struct holder *holder = NULL;
@@ -15,7 +16,8 @@ static struct holder *holder_find(const struct ledger *ledger, const struct devi
 	return holder;
 }
 
-static int holder_new(struct ledger *ledger, struct device_file *file, const struct event *event, struct holder **ret)
+static int holder_new(struct ledger *ledger, struct device_file *file, const struct event *event,
+		      struct holder **ret)
 {
 	struct holder *holder;
 	int r;
@@ -56,7 +58,7 @@ void holder_remove(struct ledger *ledger, struct holder *holder)
 }
 
 static int holder_hold(struct ledger *ledger, struct device_file *file, struct holder *holder,
-                       const struct event *event, struct change *change)
+		       const struct event *event, struct change *change)
 {
 	bool is_new = !holder, file_is_new = !file;
 	int r;

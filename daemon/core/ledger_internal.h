@@ -3,9 +3,9 @@
 #define VFIOWATCH_CORE_LEDGER_INTERNAL_H
 
 /*
- * What the files of the ledger share. Their functions return 0, -ENOMEM, or for an event that cannot be taken -EBADMSG
- * (malformed) or -ENOSPC (a limit): ledger_apply() turns the last two into CHANGE_REFUSED. In each of these cases the
- * ledger is as it was before.
+ * What the files of the ledger share. Their functions return 0, -ENOMEM, or for an event that cannot be taken
+ * -EBADMSG (malformed) or -ENOSPC (a limit): ledger_apply() turns the last two into CHANGE_REFUSED. In each
+ * of these cases the ledger is as it was before.
  */
 
 #include <errno.h>
@@ -78,9 +78,11 @@ void tombstone_drop(struct tombstone **table, uint64_t id);
 void copy_text(char *to, size_t size, const char *from, size_t length);
 
 /* ledger_process.c: acquire and release count a reference; *ret is NULL for an unknown identity. */
-int process_acquire(struct ledger *ledger, const struct event_process_id *id, uint64_t time_ns, struct process **ret);
+int process_acquire(struct ledger *ledger, const struct event_process_id *id, uint64_t time_ns,
+		    struct process **ret);
 struct process *process_release(struct ledger *ledger, struct process *process);
-bool process_name(struct ledger *ledger, const struct event_process_id *id, uint64_t time_ns, struct process **ret);
+bool process_name(struct ledger *ledger, const struct event_process_id *id, uint64_t time_ns,
+		  struct process **ret);
 int apply_process(struct ledger *ledger, const struct event *event, struct change *change);
 
 /* ledger_device.c */

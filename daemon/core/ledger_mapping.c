@@ -99,7 +99,8 @@ static void mapping_set_file(struct mapping *mapping, struct device_file *file)
 }
 
 /* Makes an entry without a range: live, or closed if its end was told before. */
-static int mapping_new(struct ledger *ledger, const struct event *event, uint64_t file_id, struct mapping **ret)
+static int mapping_new(struct ledger *ledger, const struct event *event, uint64_t file_id,
+		       struct mapping **ret)
 {
 	const struct event_mapping *told = &event->mapping;
 	const struct tombstone *ended = tombstone_find(ledger->ended_mappings, told->mapping_id);
@@ -149,23 +150,24 @@ fail:
 struct extent {
 	uint64_t start, end, offset, phys_start, page_prot, vm_flags;
 	uint32_t region, source;
-	uint64_t offset_known, phys_known, settled; /* as wide as the rest: no padding, compared by memcmp() */
+	uint64_t offset_known, phys_known,
+		settled; /* as wide as the rest: no padding, compared by memcmp() */
 };
 
 static struct extent extent_of(const struct mapping *mapping)
 {
 	return (struct extent){
-	        .start = mapping->start,
-	        .end = mapping->end,
-	        .offset = mapping->offset,
-	        .phys_start = mapping->phys_start,
-	        .page_prot = mapping->page_prot,
-	        .vm_flags = mapping->vm_flags,
-	        .region = mapping->region,
-	        .source = mapping->source,
-	        .offset_known = mapping->offset_known,
-	        .phys_known = mapping->phys_known,
-	        .settled = mapping->settled,
+		.start = mapping->start,
+		.end = mapping->end,
+		.offset = mapping->offset,
+		.phys_start = mapping->phys_start,
+		.page_prot = mapping->page_prot,
+		.vm_flags = mapping->vm_flags,
+		.region = mapping->region,
+		.source = mapping->source,
+		.offset_known = mapping->offset_known,
+		.phys_known = mapping->phys_known,
+		.settled = mapping->settled,
 	};
 }
 
@@ -189,32 +191,34 @@ static bool extent_set(struct mapping *mapping, const struct extent *extent)
 
 static struct extent extent_told(const struct event_mapping *told)
 {
-	bool offset_known = told->flags & EVENT_MAPPING_OFFSET_KNOWN, phys_known = told->flags & EVENT_MAPPING_PHYS_KNOWN;
+	bool offset_known = told->flags & EVENT_MAPPING_OFFSET_KNOWN,
+	     phys_known = told->flags & EVENT_MAPPING_PHYS_KNOWN;
 
 	return (struct extent){
-	        .start = told->start,
-	        .end = told->end,
-	        .offset = offset_known ? told->offset : 0,
-	        .phys_start = phys_known ? told->phys_start : 0,
-	        .page_prot = told->page_prot,
-	        .vm_flags = told->vm_flags,
-	        .region = told->region,
-	        .source = told->source,
-	        .offset_known = offset_known,
-	        .phys_known = phys_known,
-	        .settled = !(told->flags & EVENT_MAPPING_UNSETTLED),
+		.start = told->start,
+		.end = told->end,
+		.offset = offset_known ? told->offset : 0,
+		.phys_start = phys_known ? told->phys_start : 0,
+		.page_prot = told->page_prot,
+		.vm_flags = told->vm_flags,
+		.region = told->region,
+		.source = told->source,
+		.offset_known = offset_known,
+		.phys_known = phys_known,
+		.settled = !(told->flags & EVENT_MAPPING_UNSETTLED),
 	};
 }
 
 static bool shift(uint64_t value, uint64_t from, uint64_t to, uint64_t *ret)
 {
-	return to >= from ? !__builtin_add_overflow(value, to - from, ret) :
-	                    !__builtin_sub_overflow(value, from - to, ret);
+	return to >= from ? !__builtin_add_overflow(value, to - from, ret)
+			  : !__builtin_sub_overflow(value, from - to, ret);
 }
 
 /*
- * Fills what @extent lacks from what is known of the same VMA, or of the one it was copied from. File offset and
- * physical address of one address never change while a VMA lives, however it is cut; a copy may have been moved.
+ * Fills what @extent lacks from what is known of the same VMA, or of the one it was copied from. File offset
+ * and physical address of one address never change while a VMA lives, however it is cut; a copy may have been
+ * moved.
  */
 static void extent_complete(struct extent *extent, const struct mapping *known)
 {
@@ -222,12 +226,13 @@ static void extent_complete(struct extent *extent, const struct mapping *known)
 
 	if (known->start != known->end && (known->settled || known->start == extent->start)) {
 		if (!extent->offset_known && known->offset_known)
-			extent->offset_known = shift(known->offset, known->start, extent->start, &extent->offset) &&
-			                       range_is_good(extent->offset, size);
+			extent->offset_known =
+				shift(known->offset, known->start, extent->start, &extent->offset) &&
+				range_is_good(extent->offset, size);
 		if (!extent->phys_known && known->phys_known)
 			extent->phys_known =
-			        shift(known->phys_start, known->start, extent->start, &extent->phys_start) &&
-			        range_is_good(extent->phys_start, size);
+				shift(known->phys_start, known->start, extent->start, &extent->phys_start) &&
+				range_is_good(extent->phys_start, size);
 	}
 	if (!extent->offset_known)
 		extent->offset = 0;
@@ -248,9 +253,10 @@ static void change_tells(struct change *change, const struct mapping *mapping)
 	change->device = mapping->file ? mapping->file->device : NULL;
 }
 
-/* Takes owner and file from @event where @mapping has none; with @newer another owner replaces the old one. */
-static int mapping_take_owner(struct ledger *ledger, struct mapping *mapping, const struct event *event, bool newer,
-                              bool *changed)
+/* Takes owner and file from @event where @mapping has none; with @newer another owner replaces the old one.
+ */
+static int mapping_take_owner(struct ledger *ledger, struct mapping *mapping, const struct event *event,
+			      bool newer, bool *changed)
 {
 	const struct event_process_id *who = &event->header.who;
 	uint64_t file_id = event->mapping.file_id;
@@ -258,8 +264,8 @@ static int mapping_take_owner(struct ledger *ledger, struct mapping *mapping, co
 	struct device_file *file = NULL;
 	int r;
 
-	if (!mapping->owner ||
-	    (newer && (mapping->owner->key.tgid != who->tgid || mapping->owner->key.start_ns != who->start_ns))) {
+	if (!mapping->owner || (newer && (mapping->owner->key.tgid != who->tgid ||
+					  mapping->owner->key.start_ns != who->start_ns))) {
 		r = process_acquire(ledger, who, event->header.time_ns, &owner);
 		if (r < 0)
 			return r;
@@ -280,9 +286,10 @@ static int mapping_take_owner(struct ledger *ledger, struct mapping *mapping, co
 	return 0;
 }
 
-/* An EVENT_MAP or EVENT_COPY of a mapping that is known already: it completes, and overrides nothing that is newer. */
+/* An EVENT_MAP or EVENT_COPY of a mapping that is known already: it completes, and overrides nothing that is
+ * newer. */
 static int mapping_complete(struct ledger *ledger, struct mapping *mapping, const struct event *event,
-                            struct change *change)
+			    struct change *change)
 {
 	const struct event_mapping *told = &event->mapping;
 	struct extent extent = extent_told(told);
@@ -292,7 +299,8 @@ static int mapping_complete(struct ledger *ledger, struct mapping *mapping, cons
 	r = mapping_take_owner(ledger, mapping, event, false, &changed);
 	if (r < 0)
 		return r;
-	if (mapping->start != mapping->end && (extent.start != mapping->start || extent.end != mapping->end)) {
+	if (mapping->start != mapping->end &&
+	    (extent.start != mapping->start || extent.end != mapping->end)) {
 		extent = extent_of(mapping);
 	} else {
 		extent.settled = mapping->settled || (event->header.type == EVENT_MAP && extent.settled);
@@ -367,8 +375,8 @@ int apply_copy(struct ledger *ledger, const struct event *event, struct change *
 	struct extent extent;
 	int r;
 
-	if (!told->mapping_id || !told->from_id || told->from_id == told->mapping_id || told->source >= SOURCE_TYPES ||
-	    (told->start != told->end && !extent_is_good(told)))
+	if (!told->mapping_id || !told->from_id || told->from_id == told->mapping_id ||
+	    told->source >= SOURCE_TYPES || (told->start != told->end && !extent_is_good(told)))
 		return -EBADMSG;
 	if (mapping) {
 		if (!file_agrees(mapping, told))
@@ -443,7 +451,8 @@ int apply_unmap(struct ledger *ledger, const struct event *event, struct change 
 	if (!id)
 		return -EBADMSG;
 	if (!mapping)
-		return origin_is_kernel(event) ? tombstone_add(ledger, &ledger->ended_mappings, event, id) : 0;
+		return origin_is_kernel(event) ? tombstone_add(ledger, &ledger->ended_mappings, event, id)
+					       : 0;
 	change_tells(change, mapping);
 	if (mapping->live) {
 		live_leave(ledger, mapping);

@@ -21,7 +21,8 @@ static struct process *process_find(struct ledger *ledger, const struct event_pr
 	return process;
 }
 
-int process_acquire(struct ledger *ledger, const struct event_process_id *id, uint64_t time_ns, struct process **ret)
+int process_acquire(struct ledger *ledger, const struct event_process_id *id, uint64_t time_ns,
+		    struct process **ret)
 {
 	struct process *process = process_find(ledger, id);
 
@@ -63,10 +64,12 @@ struct process *process_release(struct ledger *ledger, struct process *process)
 }
 
 /*
- * Takes comm, uid and cgroup of @id, if the ledger has that process and was not told so by a newer event. True if one
- * of them is news. Another cgroup makes unit and machine unknown again. Nothing is known by an empty comm or cgroup 0.
+ * Takes comm, uid and cgroup of @id, if the ledger has that process and was not told so by a newer event.
+ * True if one of them is news. Another cgroup makes unit and machine unknown again. Nothing is known by an
+ * empty comm or cgroup 0.
  */
-bool process_name(struct ledger *ledger, const struct event_process_id *id, uint64_t time_ns, struct process **ret)
+bool process_name(struct ledger *ledger, const struct event_process_id *id, uint64_t time_ns,
+		  struct process **ret)
 {
 	struct process *process = process_find(ledger, id);
 	char comm[EVENT_COMM_LEN + 1];

@@ -23,7 +23,8 @@ void ledger_begin_reading(struct ledger *ledger, enum reading what)
 	}
 }
 
-/* An entry told of last in reading @seen: absent from this one, and unless @quiet from the complete one before. */
+/* An entry told of last in reading @seen: absent from this one, and unless @quiet from the complete one
+ * before. */
 static bool is_absent(const struct reading_state *reading, uint64_t seen, bool quiet)
 {
 	return quiet ? seen < reading->number : seen < reading->complete;
@@ -58,7 +59,8 @@ static bool next_absent_file(struct ledger *ledger, bool quiet, uint64_t now_ns,
 		const struct device_file *file = ledger->next_file;
 
 		ledger->next_file = file->hh.next;
-		if (!file->live || file->mappings || !is_absent(&ledger->readings[READING_FILES], file->seen, quiet))
+		if (!file->live || file->mappings ||
+		    !is_absent(&ledger->readings[READING_FILES], file->seen, quiet))
 			continue;
 		fill_header(ret, EVENT_RELEASE, now_ns);
 		ret->file.file_id = file->id;
@@ -122,7 +124,8 @@ static void note_holders_known(struct ledger *ledger)
 			file->holders_known = true;
 }
 
-bool ledger_next_absent(struct ledger *ledger, enum reading what, bool quiet, uint64_t now_ns, struct event *ret)
+bool ledger_next_absent(struct ledger *ledger, enum reading what, bool quiet, uint64_t now_ns,
+			struct event *ret)
 {
 	struct reading_state *reading;
 	bool found = false;
@@ -182,8 +185,9 @@ static int replay_file(const struct replay *replay, const struct device_file *fi
 	fill_who(&event, file->opener);
 	event.file.file_id = file->id;
 	event.file.opened_ns = file->opened_ns;
-	event.file.flags = (file->from_scan ? EVENT_FILE_FROM_SCAN : 0) | (file->is_cdev ? EVENT_FILE_IS_CDEV : 0) |
-	                   (file->holders_known ? EVENT_FILE_HOLDERS_KNOWN : 0);
+	event.file.flags = (file->from_scan ? EVENT_FILE_FROM_SCAN : 0) |
+			   (file->is_cdev ? EVENT_FILE_IS_CDEV : 0) |
+			   (file->holders_known ? EVENT_FILE_HOLDERS_KNOWN : 0);
 	if (file->device) {
 		event.file.flags |= file->device->is_pci ? EVENT_DEVICE_IS_PCI : 0;
 		event.file.pci_address = file->device->pci_address;
@@ -242,9 +246,9 @@ static int replay_mapping(const struct replay *replay, const struct mapping *map
 	event.mapping.region = mapping->region;
 	event.mapping.source = mapping->source;
 	event.mapping.flags = (mapping->phys_known ? EVENT_MAPPING_PHYS_KNOWN : 0) |
-	                      (mapping->offset_known ? EVENT_MAPPING_OFFSET_KNOWN : 0) |
-	                      (mapping->from_scan ? EVENT_MAPPING_FROM_SCAN : 0) |
-	                      (mapping->settled ? 0 : EVENT_MAPPING_UNSETTLED);
+			      (mapping->offset_known ? EVENT_MAPPING_OFFSET_KNOWN : 0) |
+			      (mapping->from_scan ? EVENT_MAPPING_FROM_SCAN : 0) |
+			      (mapping->settled ? 0 : EVENT_MAPPING_UNSETTLED);
 	return replay->emit(replay->context, &event);
 }
 
@@ -254,7 +258,7 @@ static int replay_holders(const struct replay *replay, const struct device_file 
 	struct event event;
 	int r;
 
-	DL_FOREACH(file->holders, holder) {
+	DL_FOREACH (file->holders, holder) {
 		fill_header(&event, EVENT_HOLDER, replay->now_ns);
 		fill_who(&event, holder->process);
 		event.holder.file_id = file->id;
@@ -280,14 +284,14 @@ static int replay_process(const struct replay *replay, const struct process *pro
 	return replay->emit(replay->context, &event);
 }
 
-#define REPLAY_TABLE(type, table, function)                                                                            \
-	do {                                                                                                           \
-		for (const struct type *entry_ = (table); entry_; entry_ = entry_->hh.next) {                          \
-			int r_ = function(&replay, entry_);                                                            \
-                                                                                                                       \
-			if (r_ < 0)                                                                                    \
-				return r_;                                                                             \
-		}                                                                                                      \
+#define REPLAY_TABLE(type, table, function)                                                                  \
+	do {                                                                                                 \
+		for (const struct type *entry_ = (table); entry_; entry_ = entry_->hh.next) {                \
+			int r_ = function(&replay, entry_);                                                  \
+                                                                                                             \
+			if (r_ < 0)                                                                          \
+				return r_;                                                                   \
+		}                                                                                            \
 	} while (0)
 
 int ledger_replay(const struct ledger *ledger, uint64_t now_ns, ledger_emit emit, void *context)

@@ -118,7 +118,7 @@ static bool format_time(uint64_t boottime_ns, int64_t realtime_offset_ns, char *
 	if (!gmtime_r(&seconds, &tm))
 		return false;
 	snprintf(text, size, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", tm.tm_year + 1900, tm.tm_mon + 1,
-	         tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(ns % NS_PER_SECOND / NS_PER_USEC));
+		 tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(ns % NS_PER_SECOND / NS_PER_USEC));
 	return true;
 }
 

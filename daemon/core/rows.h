@@ -3,9 +3,9 @@
 #define VFIOWATCH_CORE_ROWS_H
 
 /*
- * Building one JSON object key by key. The first failed allocation makes the row fail and all that follows void, so that
- * a caller checks once, at row_take(). Every function writes null for what is not known. Keys must outlive the
- * row: they are literals.
+ * Building one JSON object key by key. The first failed allocation makes the row fail and all that follows
+ * void, so that a caller checks once, at row_take(). Every function writes null for what is not known. Keys
+ * must outlive the row: they are literals.
  */
 
 #include <stdbool.h>
@@ -41,7 +41,8 @@ void row_text(struct row *row, const char *key, const char *text, size_t length)
 /* RFC 3339, UTC, microseconds. 0, or before 1970 or after 2262: unknown. */
 void row_time(struct row *row, const char *key, uint64_t boottime_ns, int64_t realtime_offset_ns);
 
-/* An array or object inside the row, owned by it. The array is NULL if the row failed, which the functions below take. */
+/* An array or object inside the row, owned by it. The array is NULL if the row failed, which the functions
+ * below take. */
 struct json_object *row_array(struct row *row, const char *key);
 struct row row_object(struct row *row, const char *key);
 struct row row_append_object(struct row *row, struct json_object *array);

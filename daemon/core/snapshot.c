@@ -99,7 +99,7 @@ static void put_holders(struct row *row, const struct device_file *file)
 		return;
 	}
 	holders = row_array(row, "holders");
-	DL_FOREACH(file->holders, holder) {
+	DL_FOREACH (file->holders, holder) {
 		struct row entry;
 
 		if (n++ == HOLDERS_PER_ROW)
@@ -119,7 +119,7 @@ static void put_files(struct row *row, const struct device *device, const struct
 	const struct device_file *file;
 	unsigned int n = 0;
 
-	DL_FOREACH2(device->file_list, file, device_next) {
+	DL_FOREACH2 (device->file_list, file, device_next) {
 		struct row entry;
 
 		if (n++ == FILES_PER_ROW)
@@ -167,10 +167,10 @@ static void put_cookie_flags(struct row *row, uint32_t flags)
 		uint32_t flag;
 		const char *name;
 	} names[] = {
-	        {VFIO_REGION_INFO_FLAG_READ, "read"},
-	        {VFIO_REGION_INFO_FLAG_WRITE, "write"},
-	        {VFIO_REGION_INFO_FLAG_MMAP, "mmap"},
-	        {VFIO_REGION_INFO_FLAG_CAPS, "caps"},
+		{VFIO_REGION_INFO_FLAG_READ, "read"},
+		{VFIO_REGION_INFO_FLAG_WRITE, "write"},
+		{VFIO_REGION_INFO_FLAG_MMAP, "mmap"},
+		{VFIO_REGION_INFO_FLAG_CAPS, "caps"},
 	};
 	struct json_object *array = row_array(row, "flags");
 
@@ -180,7 +180,7 @@ static void put_cookie_flags(struct row *row, uint32_t flags)
 }
 
 static struct json_object *cookie_row(const struct ledger *ledger, const struct cookie *cookie,
-                                      const struct snapshot_clock *clock)
+				      const struct snapshot_clock *clock)
 {
 	int64_t offset_ns = clock->realtime_offset_ns;
 	struct row row = row_new();
@@ -225,7 +225,7 @@ const struct cookie *mapping_cookie(const struct ledger *ledger, const struct ma
 }
 
 static struct json_object *mapping_row(const struct ledger *ledger, const struct mapping *mapping,
-                                       const struct snapshot_clock *clock)
+				       const struct snapshot_clock *clock)
 {
 	const struct cookie *cookie = mapping_cookie(ledger, mapping);
 	const struct process *owner = mapping->owner;
@@ -257,7 +257,8 @@ static struct json_object *mapping_row(const struct ledger *ledger, const struct
 }
 
 /* A device that sysfs does not have and that nobody has open is there no longer, as far as one can tell. */
-static bool device_wanted(const struct ledger *ledger, const struct row_filter *filter, const struct device *device)
+static bool device_wanted(const struct ledger *ledger, const struct row_filter *filter,
+			  const struct device *device)
 {
 	bool live = device->facts_known ? device->facts.present : device->references;
 
@@ -266,7 +267,8 @@ static bool device_wanted(const struct ledger *ledger, const struct row_filter *
 	       (!filter->pid || ledger_device_has_process(ledger, device, filter->pid));
 }
 
-static bool cookie_wanted(const struct ledger *ledger, const struct row_filter *filter, const struct cookie *cookie)
+static bool cookie_wanted(const struct ledger *ledger, const struct row_filter *filter,
+			  const struct cookie *cookie)
 {
 	return (filter->all || cookie->flags & VFIO_REGION_INFO_FLAG_MMAP) &&
 	       device_matches(filter, cookie->file->device) && process_matches(filter, cookie->issuer) &&
@@ -274,10 +276,11 @@ static bool cookie_wanted(const struct ledger *ledger, const struct row_filter *
 }
 
 static bool mapping_wanted(const struct ledger *ledger, const struct row_filter *filter,
-                           const struct mapping *mapping)
+			   const struct mapping *mapping)
 {
 	return device_matches(filter, mapping->file ? mapping->file->device : NULL) &&
-	       process_matches(filter, mapping->owner) && type_matches(filter, ledger_requested(ledger, mapping));
+	       process_matches(filter, mapping->owner) &&
+	       type_matches(filter, ledger_requested(ledger, mapping));
 }
 
 /* @row passes to @rows. NULL: it could not be made. */
@@ -299,54 +302,56 @@ static size_t chunk_size(uint64_t live)
 }
 
 /*
- * Walks entries of @type, of which @live of struct ledger_counts are live, in chunks: @list fills `chunk` with at most `size` of
- * those above `after`, @wanted filters `entry`, and @row makes its row. A macro because the walks differ in types only.
+ * Walks entries of @type, of which @live of struct ledger_counts are live, in chunks: @list fills `chunk`
+ * with at most `size` of those above `after`, @wanted filters `entry`, and @row makes its row. A macro
+ * because the walks differ in types only.
  */
-#define APPEND_ROWS(type, live, list, wanted, row)                                                                     \
-	do {                                                                                                           \
-		const struct type **chunk;                                                                             \
-		struct ledger_counts counts_;                                                                          \
-		size_t size, n_, left_ = max;                                                                          \
-		int r_ = 0;                                                                                            \
-                                                                                                                       \
-		ledger_counts(ledger, &counts_);                                                                       \
-		size = chunk_size(counts_.live);                                                                       \
-		chunk = malloc(size * sizeof(*chunk));                                                                 \
-		if (!chunk)                                                                                            \
-			return -ENOMEM;                                                                                \
-		do {                                                                                                   \
-			n_ = (list);                                                                                   \
-			for (size_t i_ = 0; i_ < n_ && left_ > 0 && r_ == 0; i_++) {                                   \
-				const struct type *entry = chunk[i_];                                                  \
-                                                                                                                       \
-				after = entry->id;                                                                     \
-				if (!(wanted))                                                                         \
-					continue;                                                                      \
-				r_ = rows_put(rows, row);                                                              \
-				left_--;                                                                               \
-			}                                                                                              \
-		} while (n_ == size && left_ > 0 && r_ == 0);                                                          \
-		free(chunk);                                                                                           \
-		return r_;                                                                                             \
+#define APPEND_ROWS(type, live, list, wanted, row)                                                           \
+	do {                                                                                                 \
+		const struct type **chunk;                                                                   \
+		struct ledger_counts counts_;                                                                \
+		size_t size, n_, left_ = max;                                                                \
+		int r_ = 0;                                                                                  \
+                                                                                                             \
+		ledger_counts(ledger, &counts_);                                                             \
+		size = chunk_size(counts_.live);                                                             \
+		chunk = malloc(size * sizeof(*chunk));                                                       \
+		if (!chunk)                                                                                  \
+			return -ENOMEM;                                                                      \
+		do {                                                                                         \
+			n_ = (list);                                                                         \
+			for (size_t i_ = 0; i_ < n_ && left_ > 0 && r_ == 0; i_++) {                         \
+				const struct type *entry = chunk[i_];                                        \
+                                                                                                             \
+				after = entry->id;                                                           \
+				if (!(wanted))                                                               \
+					continue;                                                            \
+				r_ = rows_put(rows, row);                                                    \
+				left_--;                                                                     \
+			}                                                                                    \
+		} while (n_ == size && left_ > 0 && r_ == 0);                                                \
+		free(chunk);                                                                                 \
+		return r_;                                                                                   \
 	} while (0)
 
-int snapshot_devices(const struct ledger *ledger, const struct row_filter *filter, const struct snapshot_clock *clock,
-                     uint64_t after, size_t max, struct json_object *rows)
+int snapshot_devices(const struct ledger *ledger, const struct row_filter *filter,
+		     const struct snapshot_clock *clock, uint64_t after, size_t max, struct json_object *rows)
 {
 	APPEND_ROWS(device, devices, ledger_list_devices(ledger, after, chunk, size),
-	            device_wanted(ledger, filter, entry), device_row(entry, clock));
+		    device_wanted(ledger, filter, entry), device_row(entry, clock));
 }
 
-int snapshot_cookies(const struct ledger *ledger, const struct row_filter *filter, const struct snapshot_clock *clock,
-                     uint64_t after, size_t max, struct json_object *rows)
+int snapshot_cookies(const struct ledger *ledger, const struct row_filter *filter,
+		     const struct snapshot_clock *clock, uint64_t after, size_t max, struct json_object *rows)
 {
 	APPEND_ROWS(cookie, cookies, ledger_list_cookies(ledger, filter->all, after, chunk, size),
-	            cookie_wanted(ledger, filter, entry), cookie_row(ledger, entry, clock));
+		    cookie_wanted(ledger, filter, entry), cookie_row(ledger, entry, clock));
 }
 
-int snapshot_mappings(const struct ledger *ledger, const struct row_filter *filter, const struct snapshot_clock *clock,
-                      uint64_t after, size_t max, struct json_object *rows)
+int snapshot_mappings(const struct ledger *ledger, const struct row_filter *filter,
+		      const struct snapshot_clock *clock, uint64_t after, size_t max,
+		      struct json_object *rows)
 {
 	APPEND_ROWS(mapping, mappings, ledger_list_mappings(ledger, filter->all, after, chunk, size),
-	            mapping_wanted(ledger, filter, entry), mapping_row(ledger, entry, clock));
+		    mapping_wanted(ledger, filter, entry), mapping_row(ledger, entry, clock));
 }

@@ -44,13 +44,14 @@ static struct subject find_subject(const struct ledger *ledger, const struct eve
 		subject.file = ledger_file(ledger, event->holder.file_id);
 	if (is_cookie_event(type)) {
 		subject.cookie = ledger_cookie(ledger, event->cookie.cookie_id);
-		subject.file = subject.cookie ? subject.cookie->file : ledger_file(ledger, event->cookie.file_id);
+		subject.file =
+			subject.cookie ? subject.cookie->file : ledger_file(ledger, event->cookie.file_id);
 	}
 	if (is_mapping_event(type)) {
 		subject.mapping = ledger_mapping(ledger, event->mapping.mapping_id);
-		subject.file = subject.mapping && subject.mapping->file ?
-		                       subject.mapping->file :
-		                       ledger_file(ledger, event->mapping.file_id);
+		subject.file = subject.mapping && subject.mapping->file
+				       ? subject.mapping->file
+				       : ledger_file(ledger, event->mapping.file_id);
 	}
 	if (subject.file)
 		subject.device = subject.file->device;
@@ -58,7 +59,7 @@ static struct subject find_subject(const struct ledger *ledger, const struct eve
 }
 
 static struct subject changed_subject(const struct ledger *ledger, const struct event *event,
-                                      const struct change *change)
+				      const struct change *change)
 {
 	struct subject subject = find_subject(ledger, event);
 
@@ -105,8 +106,8 @@ static void put_id(struct row *row, const char *key, uint64_t id)
 static void put_nothing(struct row *row)
 {
 	static const char *const keys[] = {
-	        "region", "file", "cookie",     "mapping",  "offset",    "size",
-	        "start",  "end",  "phys_start", "phys_end", "requested",
+		"region", "file", "cookie",     "mapping",  "offset",    "size",
+		"start",  "end",  "phys_start", "phys_end", "requested",
 	};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
@@ -172,7 +173,7 @@ static struct mapping told_mapping(const struct event *event, const struct mappi
 }
 
 static void put_mapping(struct row *row, const struct ledger *ledger, const struct event *event,
-                        const struct subject *subject)
+			const struct subject *subject)
 {
 	const struct mapping mapping = told_mapping(event, subject->mapping);
 	const struct cookie *cookie = mapping_cookie(ledger, &mapping);
@@ -225,7 +226,8 @@ static void put_details(struct row *row, const struct event *event)
 		break;
 	case EVENT_MODULE:
 		row_text(row, "module", event->module.name, sizeof(event->module.name));
-		row_text(row, "module_state", event->module.state == EVENT_MODULE_GONE ? "gone" : "coming", SIZE_MAX);
+		row_text(row, "module_state", event->module.state == EVENT_MODULE_GONE ? "gone" : "coming",
+			 SIZE_MAX);
 		break;
 	case EVENT_HOLDER:
 		row_count(row, "fds", event->holder.fds, true);
@@ -264,7 +266,7 @@ static void put_who(struct row *row, const struct event *event, const struct sub
 }
 
 static void put_payload(struct row *row, const struct ledger *ledger, const struct event *event,
-                        const struct subject *subject)
+			const struct subject *subject)
 {
 	unsigned int type = event->header.type;
 
@@ -285,11 +287,11 @@ static void put_payload(struct row *row, const struct ledger *ledger, const stru
 }
 
 struct json_object *snapshot_event(const struct ledger *ledger, const struct snapshot_clock *clock,
-                                   const struct event *event, const struct change *change)
+				   const struct event *event, const struct change *change)
 {
 	const struct event_header *header = &event->header;
 	bool good = header->version == EVENT_VERSION && event_size(header->type) &&
-	            header->size == event_size(header->type);
+		    header->size == event_size(header->type);
 	struct row row = row_new();
 
 	row_time(&row, "time", header->time_ns, clock->realtime_offset_ns);

@@ -73,7 +73,8 @@ static size_t points_of(const struct status *status)
 }
 
 /* Names of the attach points in @state. */
-static void put_point_names(struct row *row, const char *key, const struct status *status, enum point_state state)
+static void put_point_names(struct row *row, const char *key, const struct status *status,
+			    enum point_state state)
 {
 	struct json_object *names = row_array(row, key);
 
@@ -174,7 +175,7 @@ struct json_object *status_to_json(const struct status *status, const struct led
 	row_count(&row, "journal_suppressed", status->journal_suppressed, true);
 	row_count(&row, "clients", status->clients, true);
 	row_count(&row, "uptime", (status->now_ns - status->started_ns) / NS_PER_SECOND,
-	          status->started_ns && status->now_ns >= status->started_ns);
+		  status->started_ns && status->now_ns >= status->started_ns);
 	put_points(&row, status);
 	row_text(&row, "version", status->version, sizeof(status->version));
 	return row_take(&row);

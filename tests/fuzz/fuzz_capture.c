@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Bytes -> capture reader -> ledger -> rows, all serialised. The first byte chooses: even, the rest is a capture as it is;
- * odd, it is cut into events that get a right frame, version, size and sometimes small ids, so that the fuzzer gets behind
- * the checksums. Between the events readings of the truth are begun and ended. The ledger's own counts must agree.
+ * Bytes -> capture reader -> ledger -> rows, all serialised. The first byte chooses: even, the rest is a
+ * capture as it is; odd, it is cut into events that get a right frame, version, size and sometimes small ids,
+ * so that the fuzzer gets behind the checksums. Between the events readings of the truth are begun and ended.
+ * The ledger's own counts must agree.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -16,10 +17,10 @@
 
 #define LISTED 256
 
-#define REQUIRE(condition)                                                                                             \
-	do {                                                                                                           \
-		if (!(condition))                                                                                      \
-			abort();                                                                                       \
+#define REQUIRE(condition)                                                                                   \
+	do {                                                                                                 \
+		if (!(condition))                                                                            \
+			abort();                                                                             \
 	} while (0)
 
 static void serialise(struct json_object *json)
@@ -66,7 +67,8 @@ static void check_counts(const struct ledger *ledger)
 	for (size_t i = 0; i < n_mappings; i++) {
 		REQUIRE(i == 0 || mappings[i - 1]->id < mappings[i]->id);
 		REQUIRE(mappings[i]->live && !mappings[i]->gone);
-		REQUIRE(!mappings[i]->file || ledger_file(ledger, mappings[i]->file->id) == mappings[i]->file);
+		REQUIRE(!mappings[i]->file ||
+			ledger_file(ledger, mappings[i]->file->id) == mappings[i]->file);
 		with_device += mappings[i]->file && mappings[i]->file->device;
 	}
 	for (size_t i = 0; i < n_devices; i++)
@@ -102,7 +104,7 @@ static void check_replay(const struct ledger *ledger)
 	ledger_counts(ledger, &counts);
 	ledger_counts(copy, &copied);
 	REQUIRE(counts.files == copied.files && counts.cookies == copied.cookies &&
-	        counts.mappings == copied.mappings);
+		counts.mappings == copied.mappings);
 	check_counts(copy);
 	ledger_free(copy);
 }
@@ -213,9 +215,10 @@ static void tame(struct event *event)
 static void replay_framed(const uint8_t *data, size_t size)
 {
 	static const uint16_t types[] = {
-	        EVENT_OPEN,   EVENT_RELEASE,     EVENT_COOKIE,  EVENT_COOKIE_RELEASE, EVENT_MAP,    EVENT_COPY,
-	        EVENT_UNMAP,  EVENT_MODULE,      EVENT_FILE,    EVENT_COOKIE_LIVE,    EVENT_MAPPING, EVENT_HOLDER,
-	        EVENT_DEVICE, EVENT_PROCESS,     EVENT_LOST,    EVENT_MAP,
+		EVENT_OPEN,   EVENT_RELEASE,     EVENT_COOKIE,  EVENT_COOKIE_RELEASE,
+		EVENT_MAP,    EVENT_COPY,        EVENT_UNMAP,   EVENT_MODULE,
+		EVENT_FILE,   EVENT_COOKIE_LIVE, EVENT_MAPPING, EVENT_HOLDER,
+		EVENT_DEVICE, EVENT_PROCESS,     EVENT_LOST,    EVENT_MAP,
 	};
 	/* An event may take a byte of input only, and becomes a frame. */
 	uint8_t *capture = malloc(sizeof(struct capture_header) + (size + 1) * CAPTURE_FRAME_MAX);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Any bytes through text_escape(): only safe text comes out, whole characters only, and nothing twice the same. */
+/* Any bytes through text_escape(): only safe text comes out, whole characters only, and nothing twice the
+ * same. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/snapshot.h"
 
-#define REQUIRE(condition)                                                                                             \
-	do {                                                                                                           \
-		if (!(condition))                                                                                      \
-			abort();                                                                                       \
+#define REQUIRE(condition)                                                                                   \
+	do {                                                                                                 \
+		if (!(condition))                                                                            \
+			abort();                                                                             \
 	} while (0)
 
 static bool steers_terminal(const unsigned char *text)

@@ -19,26 +19,27 @@
 #include "core/ledger.h"
 #include "vfiowatch/event.h"
 
-#define PAGE     0x1000ULL
-#define MIB      0x100000ULL
-#define BAR_SIZE (16 * MIB)
-#define COOKIE_2 (2ULL << 40)         /* file offset of region 2 on mainline */
-#define BAR_2    0x383800000000ULL    /* its physical address */
-#define PROT_UC  0x8000000000000037ULL /* vm_page_prot of a VFIO BAR on x86-64 */
-#define PROT_WC  0x800000000000002fULL
+#define PAGE         0x1000ULL
+#define MIB          0x100000ULL
+#define BAR_SIZE     (16 * MIB)
+#define COOKIE_2     (2ULL << 40)          /* file offset of region 2 on mainline */
+#define BAR_2        0x383800000000ULL     /* its physical address */
+#define PROT_UC      0x8000000000000037ULL /* vm_page_prot of a VFIO BAR on x86-64 */
+#define PROT_WC      0x800000000000002fULL
 
 #define FIRST_DEVICE EVENT_PCI_ADDRESS(0, 0, 1 << 3)
 
 static inline struct event make_event(enum event_type type)
 {
 	struct event event = {
-	        .header = {
-	                .version = EVENT_VERSION,
-	                .type = type,
-	                .size = event_size(type),
-	                .origin = type < EVENT_KERNEL_TYPES ? EVENT_ORIGIN_KERNEL : EVENT_ORIGIN_SCAN,
-	                .time_ns = 1000,
-	        },
+		.header =
+			{
+				.version = EVENT_VERSION,
+				.type = type,
+				.size = event_size(type),
+				.origin = type < EVENT_KERNEL_TYPES ? EVENT_ORIGIN_KERNEL : EVENT_ORIGIN_SCAN,
+				.time_ns = 1000,
+			},
 	};
 
 	return event;
@@ -83,7 +84,8 @@ static inline struct event file_event(enum event_type type, uint64_t file_id)
 	return event;
 }
 
-static inline struct event cookie_event(enum event_type type, uint64_t cookie_id, uint64_t file_id, uint64_t issued)
+static inline struct event cookie_event(enum event_type type, uint64_t cookie_id, uint64_t file_id,
+					uint64_t issued)
 {
 	struct event event = make_event(type);
 
@@ -96,15 +98,16 @@ static inline struct event cookie_event(enum event_type type, uint64_t cookie_id
 	event.cookie.issued = issued;
 	event.cookie.issued_ns = 950;
 	event.cookie.region = 2;
-	event.cookie.flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE | VFIO_REGION_INFO_FLAG_MMAP;
+	event.cookie.flags =
+		VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE | VFIO_REGION_INFO_FLAG_MMAP;
 	event.cookie.dialect = DIALECT_REGION_INFO;
 	event.cookie.ranges = 1;
 	return event;
 }
 
 /* Pages @first to @first + @n - 1 of BAR 2, mapped at @start. */
-static inline struct event mapping_event(enum event_type type, uint64_t mapping_id, uint64_t file_id, uint64_t start,
-                                         uint64_t first, uint64_t n)
+static inline struct event mapping_event(enum event_type type, uint64_t mapping_id, uint64_t file_id,
+					 uint64_t start, uint64_t first, uint64_t n)
 {
 	struct event event = make_event(type);
 
@@ -154,9 +157,9 @@ static inline struct event device_event(uint64_t address, bool present)
 	event.device.class_code = 0x050000;
 	event.device.iommu_group = 3;
 	event.device.bars[2] = (struct event_bar){
-	        .phys_start = BAR_2,
-	        .size = BAR_SIZE,
-	        .flags = EVENT_BAR_MEM | EVENT_BAR_PREFETCH,
+		.phys_start = BAR_2,
+		.size = BAR_SIZE,
+		.flags = EVENT_BAR_MEM | EVENT_BAR_PREFETCH,
 	};
 	snprintf(event.device.driver, sizeof(event.device.driver), "vfio-pci");
 	return event;

@@ -91,7 +91,7 @@ static enum capture_outcome read_all(const struct bytes *bytes, struct capture_r
 }
 
 static void expect(const struct bytes *bytes, enum capture_outcome outcome, size_t events, size_t offset,
-                   const char *reason)
+		   const char *reason)
 {
 	struct capture_reader reader;
 	size_t n;
@@ -109,10 +109,10 @@ static void test_round_trip(void **state)
 	struct bytes bytes = make_capture();
 	FILE *file = fmemopen(bytes.data, bytes.size, "r");
 	struct event expected[] = {
-	        by(file_event(EVENT_OPEN, 1), 10),
-	        by(cookie_event(EVENT_COOKIE, 2, 1, 1), 10),
-	        by(mapping_event(EVENT_MAP, 3, 1, 0x10000, 0, 16), 10),
-	        make_event(EVENT_LOST),
+		by(file_event(EVENT_OPEN, 1), 10),
+		by(cookie_event(EVENT_COOKIE, 2, 1, 1), 10),
+		by(mapping_event(EVENT_MAP, 3, 1, 0x10000, 0, 16), 10),
+		make_event(EVENT_LOST),
 	};
 	struct capture_reader reader;
 	struct event event;
@@ -194,7 +194,8 @@ static void test_every_bit(void **state)
 
 		bytes.data[bit / 8] ^= 1 << bit % 8;
 		outcome = read_all(&bytes, &reader, &events);
-		assert_true(outcome == CAPTURE_FOREIGN || outcome == CAPTURE_TRUNCATED || outcome == CAPTURE_CORRUPT);
+		assert_true(outcome == CAPTURE_FOREIGN || outcome == CAPTURE_TRUNCATED ||
+			    outcome == CAPTURE_CORRUPT);
 		assert_true(reader.offset <= bit / 8);
 		assert_true(reader.reason[0] != 0);
 		bytes.data[bit / 8] ^= 1 << bit % 8;
@@ -261,13 +262,13 @@ static void test_headers(void **state)
 		enum capture_outcome outcome;
 		const char *reason;
 	} cases[] = {
-	        {other_order, CAPTURE_FOREIGN, "other byte order"},
-	        {no_order, CAPTURE_FOREIGN, "unknown byte order 0x00000000"},
-	        {other_version, CAPTURE_FOREIGN, "capture version 2, this program reads version 1"},
-	        {other_event_version, CAPTURE_FOREIGN, "event version 2, this program reads version 1"},
-	        {other_arch, CAPTURE_FOREIGN, "unknown architecture 3"},
-	        {odd_pages, CAPTURE_CORRUPT, "4097 is no page size"},
-	        {no_pages, CAPTURE_CORRUPT, "0 is no page size"},
+		{other_order, CAPTURE_FOREIGN, "other byte order"},
+		{no_order, CAPTURE_FOREIGN, "unknown byte order 0x00000000"},
+		{other_version, CAPTURE_FOREIGN, "capture version 2, this program reads version 1"},
+		{other_event_version, CAPTURE_FOREIGN, "event version 2, this program reads version 1"},
+		{other_arch, CAPTURE_FOREIGN, "unknown architecture 3"},
+		{odd_pages, CAPTURE_CORRUPT, "4097 is no page size"},
+		{no_pages, CAPTURE_CORRUPT, "0 is no page size"},
 	};
 	struct bytes bytes = with_header(nothing);
 
@@ -349,16 +350,16 @@ static void test_read_errors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_round_trip),
-	        cmocka_unit_test(test_no_events),
-	        cmocka_unit_test(test_malformed_event_is_not_written),
-	        cmocka_unit_test(test_every_truncation),
-	        cmocka_unit_test(test_every_bit),
-	        cmocka_unit_test(test_headers),
-	        cmocka_unit_test(test_foreign_files),
-	        cmocka_unit_test(test_frames_removed_or_added),
-	        cmocka_unit_test(test_wrong_event_in_a_right_frame),
-	        cmocka_unit_test(test_read_errors),
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_no_events),
+		cmocka_unit_test(test_malformed_event_is_not_written),
+		cmocka_unit_test(test_every_truncation),
+		cmocka_unit_test(test_every_bit),
+		cmocka_unit_test(test_headers),
+		cmocka_unit_test(test_foreign_files),
+		cmocka_unit_test(test_frames_removed_or_added),
+		cmocka_unit_test(test_wrong_event_in_a_right_frame),
+		cmocka_unit_test(test_read_errors),
 	};
 
 	return cmocka_run_group_tests_name("capture", tests, NULL, NULL);

@@ -111,7 +111,7 @@ static void test_size_of_records(void **state)
 	kept = history_next(history, &cursor, &skipped);
 	assert_int_equal(kept->header.type, EVENT_LOST);
 	assert_memory_equal((const char *)kept + sizeof(*header), (const char *)&zero + sizeof(*header),
-	                    sizeof(zero) - sizeof(*header));
+			    sizeof(zero) - sizeof(*header));
 	free(exact);
 	free(header);
 	history_free(history);
@@ -120,11 +120,11 @@ static void test_size_of_records(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_new),
-	        cmocka_unit_test(test_follow),
-	        cmocka_unit_test(test_overwritten),
-	        cmocka_unit_test(test_cursor_ahead),
-	        cmocka_unit_test(test_size_of_records),
+		cmocka_unit_test(test_new),
+		cmocka_unit_test(test_follow),
+		cmocka_unit_test(test_overwritten),
+		cmocka_unit_test(test_cursor_ahead),
+		cmocka_unit_test(test_size_of_records),
 	};
 
 	return cmocka_run_group_tests_name("history", tests, NULL, NULL);

@@ -79,7 +79,8 @@ static void test_release_closes_cookies_but_not_mappings_or_dmabufs(void **state
 	assert_int_equal(ledger_device_by_name(ledger, "0000:00:01.0")->mappings, 1);
 	assert_int_equal(ledger_device_by_name(ledger, "0000:00:01.0")->cookies, 1);
 
-	assert_int_equal(apply(ledger, cookie_event(EVENT_COOKIE_RELEASE, 4, 1, 0)).kind, CHANGE_COOKIE_CLOSED);
+	assert_int_equal(apply(ledger, cookie_event(EVENT_COOKIE_RELEASE, 4, 1, 0)).kind,
+			 CHANGE_COOKIE_CLOSED);
 	assert_int_equal(apply(ledger, mapping_event(EVENT_UNMAP, 5, 0, 0, 0, 0)).kind, CHANGE_UNMAPPED);
 	assert_int_equal(counts_of(ledger).cookies, 0);
 	assert_int_equal(counts_of(ledger).mappings, 0);
@@ -91,7 +92,8 @@ static void test_cookie_issues(void **state)
 	struct event again = cookie_event(EVENT_COOKIE, 3, 1, 3), stale = cookie_event(EVENT_COOKIE, 3, 1, 2);
 
 	apply(ledger, file_event(EVENT_OPEN, 1));
-	assert_int_equal(apply(ledger, by(cookie_event(EVENT_COOKIE, 3, 1, 1), 10)).kind, CHANGE_COOKIE_ISSUED);
+	assert_int_equal(apply(ledger, by(cookie_event(EVENT_COOKIE, 3, 1, 1), 10)).kind,
+			 CHANGE_COOKIE_ISSUED);
 	assert_int_equal(apply(ledger, by(cookie_event(EVENT_COOKIE, 3, 1, 1), 10)).kind, CHANGE_NONE);
 	assert_int_equal(apply(ledger, by(cookie_event(EVENT_COOKIE_LIVE, 3, 1, 1), 10)).kind, CHANGE_NONE);
 	again.cookie.size = 2 * BAR_SIZE;
@@ -138,7 +140,8 @@ static void test_cookie_of_closed_file(void **state)
 static void test_cookie_at(void **state)
 {
 	struct ledger *ledger = *state;
-	struct event second = cookie_event(EVENT_COOKIE, 4, 1, 1), dmabuf = cookie_event(EVENT_COOKIE, 5, 1, 1);
+	struct event second = cookie_event(EVENT_COOKIE, 4, 1, 1),
+		     dmabuf = cookie_event(EVENT_COOKIE, 5, 1, 1);
 	const struct device_file *file = apply(ledger, file_event(EVENT_OPEN, 1)).file;
 
 	assert_null(ledger_cookie_at(ledger, file, COOKIE_2));
@@ -183,7 +186,8 @@ static void test_unmap_before_map(void **state)
 	assert_int_equal(counts_of(ledger).mappings, 0);
 }
 
-/* munmap of the middle of 16 pages: a copy is made for the tail, both are cut, nothing tells of the cut but a reading. */
+/* munmap of the middle of 16 pages: a copy is made for the tail, both are cut, nothing tells of the cut but a
+ * reading. */
 static void test_split(void **state)
 {
 	struct ledger *ledger = *state;
@@ -208,7 +212,8 @@ static void test_split(void **state)
 	assert_int_equal(tail->start, 0x1a000);
 	assert_int_equal(tail->offset, COOKIE_2 + 10 * PAGE);
 	assert_int_equal(tail->phys_start, BAR_2 + 10 * PAGE);
-	assert_int_equal(apply(ledger, by(mapping_event(EVENT_MAPPING, 6, 1, 0x1a000, 10, 6), 10)).kind, CHANGE_NONE);
+	assert_int_equal(apply(ledger, by(mapping_event(EVENT_MAPPING, 6, 1, 0x1a000, 10, 6), 10)).kind,
+			 CHANGE_NONE);
 }
 
 static void test_copy_of_unknown_mapping(void **state)
@@ -280,7 +285,8 @@ static void test_late_map(void **state)
 	assert_int_equal(change.mapping->end, 0x18000);
 	assert_int_equal(change.file->id, 1);
 	assert_int_equal(change.mapping->owner->key.tgid, 10);
-	assert_int_equal(apply(ledger, by(mapping_event(EVENT_MAP, 5, 1, 0x10000, 0, 16), 10)).kind, CHANGE_NONE);
+	assert_int_equal(apply(ledger, by(mapping_event(EVENT_MAP, 5, 1, 0x10000, 0, 16), 10)).kind,
+			 CHANGE_NONE);
 	assert_int_equal(apply(ledger, mapping_event(EVENT_MAP, 5, 2, 0x10000, 0, 16)).kind, CHANGE_REFUSED);
 }
 
@@ -429,12 +435,12 @@ static void refuse(struct ledger *ledger, const char *what, struct event event)
 		fail_msg("refused but left something behind: %s", what);
 }
 
-#define REFUSE(ledger, make, field, value)                                                                             \
-	do {                                                                                                           \
-		struct event event_ = by(make, 10);                                                                    \
-                                                                                                                       \
-		event_.field = (value);                                                                                \
-		refuse(ledger, #make ": " #field " = " #value, event_);                                                \
+#define REFUSE(ledger, make, field, value)                                                                   \
+	do {                                                                                                 \
+		struct event event_ = by(make, 10);                                                          \
+                                                                                                             \
+		event_.field = (value);                                                                      \
+		refuse(ledger, #make ": " #field " = " #value, event_);                                      \
 	} while (0)
 
 static void test_malformed_events(void **state)
@@ -548,30 +554,30 @@ static void test_requested_type(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        LEDGER_TEST(test_open_and_release),
-	        LEDGER_TEST(test_closed_file_stays_closed),
-	        LEDGER_TEST(test_map_of_unknown_file),
-	        LEDGER_TEST(test_release_closes_cookies_but_not_mappings_or_dmabufs),
-	        LEDGER_TEST(test_cookie_issues),
-	        LEDGER_TEST(test_cookie_found_by_scan_then_issued),
-	        LEDGER_TEST(test_cookie_of_closed_file),
-	        LEDGER_TEST(test_cookie_at),
-	        LEDGER_TEST(test_unmap_before_map),
-	        LEDGER_TEST(test_split),
-	        LEDGER_TEST(test_copy_of_unknown_mapping),
-	        LEDGER_TEST(test_fork_copy_gets_the_child),
-	        LEDGER_TEST(test_offset_follows_a_cut),
-	        LEDGER_TEST(test_late_map),
-	        LEDGER_TEST(test_name_is_that_of_the_newest_event),
-	        LEDGER_TEST(test_process_facts),
-	        cmocka_unit_test(test_processes_are_freed_with_the_last_reference),
-	        LEDGER_TEST(test_devices),
-	        LEDGER_TEST(test_device_that_is_not_pci),
-	        LEDGER_TEST(test_lost),
-	        LEDGER_TEST(test_malformed_events),
-	        LEDGER_TEST(test_bytes_at_the_edges),
-	        LEDGER_TEST(test_event_may_be_no_longer_than_it_says),
-	        LEDGER_TEST(test_requested_type),
+		LEDGER_TEST(test_open_and_release),
+		LEDGER_TEST(test_closed_file_stays_closed),
+		LEDGER_TEST(test_map_of_unknown_file),
+		LEDGER_TEST(test_release_closes_cookies_but_not_mappings_or_dmabufs),
+		LEDGER_TEST(test_cookie_issues),
+		LEDGER_TEST(test_cookie_found_by_scan_then_issued),
+		LEDGER_TEST(test_cookie_of_closed_file),
+		LEDGER_TEST(test_cookie_at),
+		LEDGER_TEST(test_unmap_before_map),
+		LEDGER_TEST(test_split),
+		LEDGER_TEST(test_copy_of_unknown_mapping),
+		LEDGER_TEST(test_fork_copy_gets_the_child),
+		LEDGER_TEST(test_offset_follows_a_cut),
+		LEDGER_TEST(test_late_map),
+		LEDGER_TEST(test_name_is_that_of_the_newest_event),
+		LEDGER_TEST(test_process_facts),
+		cmocka_unit_test(test_processes_are_freed_with_the_last_reference),
+		LEDGER_TEST(test_devices),
+		LEDGER_TEST(test_device_that_is_not_pci),
+		LEDGER_TEST(test_lost),
+		LEDGER_TEST(test_malformed_events),
+		LEDGER_TEST(test_bytes_at_the_edges),
+		LEDGER_TEST(test_event_may_be_no_longer_than_it_says),
+		LEDGER_TEST(test_requested_type),
 	};
 
 	return cmocka_run_group_tests_name("ledger", tests, NULL, NULL);

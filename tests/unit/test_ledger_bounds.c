@@ -7,8 +7,8 @@
 #include "core/snapshot.h"
 
 /*
- * The malloc() and calloc() of this program: the `fail_at`-th call from now on fails. Under a sanitizer the real ones
- * are its interceptors, else those of the C library.
+ * The malloc() and calloc() of this program: the `fail_at`-th call from now on fails. Under a sanitizer the
+ * real ones are its interceptors, else those of the C library.
  */
 static size_t fail_at;
 
@@ -132,14 +132,16 @@ static void test_reading_takes_back_a_concluded_end(void **state)
 	assert_int_equal(apply(ledger, cookie_event(EVENT_COOKIE_LIVE, 21, 1, 1)).kind, CHANGE_NONE);
 	assert_int_equal(apply(ledger, file_event(EVENT_FILE, 1)).kind, CHANGE_FILE_OPENED);
 	assert_int_equal(apply(ledger, cookie_event(EVENT_COOKIE_LIVE, 21, 1, 1)).kind, CHANGE_COOKIE_ISSUED);
-	assert_int_equal(apply(ledger, mapping_event(EVENT_MAPPING, 11, 1, 1 << 20, 0, 16)).kind, CHANGE_MAPPED);
+	assert_int_equal(apply(ledger, mapping_event(EVENT_MAPPING, 11, 1, 1 << 20, 0, 16)).kind,
+			 CHANGE_MAPPED);
 	assert_int_equal(ledger_file(ledger, 1)->device->mappings, 1);
 	assert_int_equal(ledger_file(ledger, 1)->device->cookies, 1);
 	assert_int_equal(ledger_file(ledger, 1)->device->files, 1);
 
 	apply(ledger, mapping_event(EVENT_UNMAP, 11, 0, 0, 0, 0));
 	apply(ledger, file_event(EVENT_RELEASE, 1));
-	assert_int_equal(apply(ledger, mapping_event(EVENT_MAPPING, 11, 1, 1 << 20, 0, 16)).kind, CHANGE_NONE);
+	assert_int_equal(apply(ledger, mapping_event(EVENT_MAPPING, 11, 1, 1 << 20, 0, 16)).kind,
+			 CHANGE_NONE);
 	assert_int_equal(apply(ledger, file_event(EVENT_FILE, 1)).kind, CHANGE_NONE);
 	assert_int_equal(counts_of(ledger).files + counts_of(ledger).cookies + counts_of(ledger).mappings, 0);
 }
@@ -188,11 +190,12 @@ static void test_limits(void **state)
 
 	(void)state;
 	for (uint64_t id = 1; id <= 3; id++) {
-		assert_int_equal(apply(ledger, by(file_event(EVENT_OPEN, id), 9 + id)).kind, CHANGE_FILE_OPENED);
+		assert_int_equal(apply(ledger, by(file_event(EVENT_OPEN, id), 9 + id)).kind,
+				 CHANGE_FILE_OPENED);
 		assert_int_equal(apply(ledger, cookie_event(EVENT_COOKIE, 20 + id, id, 1)).kind,
-		                 CHANGE_COOKIE_ISSUED);
+				 CHANGE_COOKIE_ISSUED);
 		assert_int_equal(apply(ledger, mapping_event(EVENT_MAP, 10 + id, id, id << 20, 0, 16)).kind,
-		                 CHANGE_MAPPED);
+				 CHANGE_MAPPED);
 		assert_int_equal(apply(ledger, holder_event(id, 10, 1)).kind, CHANGE_HOLDER);
 	}
 	assert_int_equal(apply(ledger, file_event(EVENT_OPEN, 4)).kind, CHANGE_REFUSED);
@@ -202,7 +205,7 @@ static void test_limits(void **state)
 	assert_int_equal(apply(ledger, copy_event(14, 11)).kind, CHANGE_REFUSED);
 	assert_int_equal(apply(ledger, holder_event(1, 11, 1)).kind, CHANGE_REFUSED);
 	assert_int_equal(apply(ledger, by(mapping_event(EVENT_MAPPING, 11, 1, 1 << 20, 0, 16), 13)).kind,
-	                 CHANGE_REFUSED);
+			 CHANGE_REFUSED);
 	assert_int_equal(counts_of(ledger).refused, 7);
 	assert_int_equal(counts_of(ledger).processes, 3);
 	apply(ledger, device_event(FIRST_DEVICE + 8, true));
@@ -223,7 +226,8 @@ static size_t list_all(const struct ledger *ledger)
 	const struct cookie *cookies[64];
 	const struct mapping *mappings[64];
 
-	return ledger_list_files(ledger, true, 0, files, 64) + ledger_list_cookies(ledger, true, 0, cookies, 64) +
+	return ledger_list_files(ledger, true, 0, files, 64) +
+	       ledger_list_cookies(ledger, true, 0, cookies, 64) +
 	       ledger_list_mappings(ledger, true, 0, mappings, 64);
 }
 
@@ -384,7 +388,8 @@ static void test_replay_builds_the_same(void **state)
 	ledger_free(copy);
 }
 
-/* Every event of a mixed history with every allocation failing once: the ledger stays as it was, and works after. */
+/* Every event of a mixed history with every allocation failing once: the ledger stays as it was, and works
+ * after. */
 static void test_out_of_memory_changes_nothing(void **state)
 {
 	struct ledger *ledger = *state;
@@ -394,14 +399,14 @@ static void test_out_of_memory_changes_nothing(void **state)
 	build_some(ledger);
 	for (uint64_t round = 0; round < 300; round++) {
 		const struct event events[] = {
-		        facts,
-		        by(file_event(EVENT_OPEN, 1000 + round), 2000 + round),
-		        by(cookie_event(EVENT_COOKIE, 2000 + round, 1000 + round, 1), 3000 + round),
-		        by(mapping_event(EVENT_MAP, 3000 + round, 4000 + round, 1 << 20, 0, 1), 4000 + round),
-		        by(copy_event(6000 + round, 3000 + round), 5000 + round),
-		        by(mapping_event(EVENT_MAPPING, 6000 + round, 0, 1 << 20, 0, 1), 6000 + round),
-		        holder_event(5000 + round, 7000 + round, 1),
-		        mapping_event(EVENT_UNMAP, 8000 + round, 0, 0, 0, 0),
+			facts,
+			by(file_event(EVENT_OPEN, 1000 + round), 2000 + round),
+			by(cookie_event(EVENT_COOKIE, 2000 + round, 1000 + round, 1), 3000 + round),
+			by(mapping_event(EVENT_MAP, 3000 + round, 4000 + round, 1 << 20, 0, 1), 4000 + round),
+			by(copy_event(6000 + round, 3000 + round), 5000 + round),
+			by(mapping_event(EVENT_MAPPING, 6000 + round, 0, 1 << 20, 0, 1), 6000 + round),
+			holder_event(5000 + round, 7000 + round, 1),
+			mapping_event(EVENT_UNMAP, 8000 + round, 0, 0, 0, 0),
 		};
 
 		for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
@@ -470,18 +475,18 @@ static void test_out_of_memory_makes_no_row(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        LEDGER_TEST(test_quiet_reading_closes_what_is_absent),
-	        LEDGER_TEST(test_what_happens_during_a_reading_is_not_absent),
-	        LEDGER_TEST(test_unquiet_readings_close_at_the_second_time),
-	        LEDGER_TEST(test_reading_takes_back_a_concluded_end),
-	        LEDGER_TEST(test_holders_are_known_after_a_quiet_reading),
-	        cmocka_unit_test(test_limits),
-	        cmocka_unit_test(test_history_is_bounded),
-	        cmocka_unit_test(test_history_keeps_what_is_referenced),
-	        LEDGER_TEST(test_lists_rise_and_page),
-	        LEDGER_TEST(test_replay_builds_the_same),
-	        LEDGER_TEST(test_out_of_memory_changes_nothing),
-	        LEDGER_TEST(test_out_of_memory_makes_no_row),
+		LEDGER_TEST(test_quiet_reading_closes_what_is_absent),
+		LEDGER_TEST(test_what_happens_during_a_reading_is_not_absent),
+		LEDGER_TEST(test_unquiet_readings_close_at_the_second_time),
+		LEDGER_TEST(test_reading_takes_back_a_concluded_end),
+		LEDGER_TEST(test_holders_are_known_after_a_quiet_reading),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_history_is_bounded),
+		cmocka_unit_test(test_history_keeps_what_is_referenced),
+		LEDGER_TEST(test_lists_rise_and_page),
+		LEDGER_TEST(test_replay_builds_the_same),
+		LEDGER_TEST(test_out_of_memory_changes_nothing),
+		LEDGER_TEST(test_out_of_memory_makes_no_row),
 	};
 
 	return cmocka_run_group_tests_name("ledger bounds", tests, NULL, NULL);

@@ -6,8 +6,8 @@ static void test_x86(void **state)
 {
 	/* index = PAT << 2 | PCD << 1 | PWT */
 	static const enum memtype types[] = {
-	        MEMTYPE_WB, MEMTYPE_WC, MEMTYPE_UC_MINUS, MEMTYPE_UC,
-	        MEMTYPE_WB, MEMTYPE_WP, MEMTYPE_UC_MINUS, MEMTYPE_WT,
+		MEMTYPE_WB, MEMTYPE_WC, MEMTYPE_UC_MINUS, MEMTYPE_UC,
+		MEMTYPE_WB, MEMTYPE_WP, MEMTYPE_UC_MINUS, MEMTYPE_WT,
 	};
 
 	(void)state;
@@ -26,8 +26,8 @@ static void test_x86(void **state)
 static void test_arm64(void **state)
 {
 	static const enum memtype types[] = {
-	        MEMTYPE_WB,     MEMTYPE_WB,      MEMTYPE_WC,      MEMTYPE_UC,
-	        MEMTYPE_DEVICE, MEMTYPE_UNKNOWN, MEMTYPE_UNKNOWN, MEMTYPE_UNKNOWN,
+		MEMTYPE_WB,     MEMTYPE_WB,      MEMTYPE_WC,      MEMTYPE_UC,
+		MEMTYPE_DEVICE, MEMTYPE_UNKNOWN, MEMTYPE_UNKNOWN, MEMTYPE_UNKNOWN,
 	};
 
 	(void)state;
@@ -72,10 +72,11 @@ static void test_names(void **state)
 	assert_null(memtype_arch_name(MEMTYPE_ARCH_UNKNOWN, MEMTYPE_UC));
 	/* Every type that a value can decode to has a name in its own architecture. */
 	for (uint64_t prot = 0; prot < 256; prot++) {
-		assert_non_null(memtype_arch_name(MEMTYPE_ARCH_X86_64, memtype_from_prot(MEMTYPE_ARCH_X86_64, prot)));
+		assert_non_null(
+			memtype_arch_name(MEMTYPE_ARCH_X86_64, memtype_from_prot(MEMTYPE_ARCH_X86_64, prot)));
 		if (memtype_from_prot(MEMTYPE_ARCH_ARM64, prot) != MEMTYPE_UNKNOWN)
-			assert_non_null(
-			        memtype_arch_name(MEMTYPE_ARCH_ARM64, memtype_from_prot(MEMTYPE_ARCH_ARM64, prot)));
+			assert_non_null(memtype_arch_name(MEMTYPE_ARCH_ARM64,
+							  memtype_from_prot(MEMTYPE_ARCH_ARM64, prot)));
 	}
 }
 
@@ -102,12 +103,12 @@ static void test_event_sizes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_x86),
-	        cmocka_unit_test(test_arm64),
-	        cmocka_unit_test(test_unknown_architecture),
-	        cmocka_unit_test(test_noncached),
-	        cmocka_unit_test(test_names),
-	        cmocka_unit_test(test_event_sizes),
+		cmocka_unit_test(test_x86),
+		cmocka_unit_test(test_arm64),
+		cmocka_unit_test(test_unknown_architecture),
+		cmocka_unit_test(test_noncached),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_event_sizes),
 	};
 
 	return cmocka_run_group_tests_name("memory types", tests, NULL, NULL);

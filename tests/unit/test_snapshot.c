@@ -9,10 +9,11 @@
 static const struct snapshot_clock test_clock = {.realtime_offset_ns = EPOCH};
 
 typedef int (*snapshot_list)(const struct ledger *ledger, const struct row_filter *filter,
-                             const struct snapshot_clock *clock, uint64_t after, size_t max,
-                             struct json_object *rows);
+			     const struct snapshot_clock *clock, uint64_t after, size_t max,
+			     struct json_object *rows);
 
-static struct json_object *list(snapshot_list function, const struct ledger *ledger, const struct row_filter *filter)
+static struct json_object *list(snapshot_list function, const struct ledger *ledger,
+				const struct row_filter *filter)
 {
 	struct json_object *rows = json_object_new_array();
 
@@ -49,8 +50,9 @@ static void expect_row(struct json_object *row, const char *expected)
 	assert_non_null(row);
 	assert_non_null(wanted);
 	if (!json_object_equal(row, wanted))
-		fail_msg("got      %s\nexpected %s", json_object_to_json_string_ext(row, JSON_C_TO_STRING_PLAIN),
-		         json_object_to_json_string_ext(wanted, JSON_C_TO_STRING_PLAIN));
+		fail_msg("got      %s\nexpected %s",
+			 json_object_to_json_string_ext(row, JSON_C_TO_STRING_PLAIN),
+			 json_object_to_json_string_ext(wanted, JSON_C_TO_STRING_PLAIN));
 	json_object_put(row);
 	json_object_put(wanted);
 }
@@ -69,11 +71,15 @@ static void test_device_row(void **state)
 	apply(ledger, holder_event(7, 10, 2));
 	assert_false(ledger_next_absent(ledger, READING_HOLDERS, true, 1, &open));
 	expect_row(only(snapshot_devices, ledger),
-	           "{'id':1,'device':'0000:00:01.0','vendor':'1af4','product':'1110','class':'050000','name':null,"
-	           "'driver':'vfio-pci','iommu_group':3,'bars':[{'index':2,'phys_start':'0x383800000000',"
-	           "'size':16777216,'prefetchable':true,'memory':true}],'present':true,'open_files':1,'cookies':0,"
-	           "'mappings':1,'conflicts':null,'files':[{'id':7,'opened':'2023-11-14T22:13:20.001500Z','pid':10,"
-	           "'comm':'client','via':'cdev','from_scan':false,'holders':[{'pid':10,'comm':'client','fds':2}]}]}");
+		   "{'id':1,'device':'0000:00:01.0','vendor':'1af4','product':'1110','class':'050000','name':"
+		   "null,"
+		   "'driver':'vfio-pci','iommu_group':3,'bars':[{'index':2,'phys_start':'0x383800000000',"
+		   "'size':16777216,'prefetchable':true,'memory':true}],'present':true,'open_files':1,'"
+		   "cookies':0,"
+		   "'mappings':1,'conflicts':null,'files':[{'id':7,'opened':'2023-11-14T22:13:20.001500Z','"
+		   "pid':10,"
+		   "'comm':'client','via':'cdev','from_scan':false,'holders':[{'pid':10,'comm':'client','fds'"
+		   ":2}]}]}");
 }
 
 static void test_device_row_of_unknown_facts(void **state)
@@ -84,10 +90,10 @@ static void test_device_row_of_unknown_facts(void **state)
 	open.file.opened_ns = 0;
 	apply(ledger, open);
 	expect_row(only(snapshot_devices, ledger),
-	           "{'id':1,'device':'0000:00:01.0','vendor':null,'product':null,'class':null,'name':null,"
-	           "'driver':null,'iommu_group':null,'bars':null,'present':null,'open_files':1,'cookies':0,"
-	           "'mappings':0,'conflicts':null,'files':[{'id':7,'opened':null,'pid':null,'comm':null,"
-	           "'via':'group','from_scan':false,'holders':null}]}");
+		   "{'id':1,'device':'0000:00:01.0','vendor':null,'product':null,'class':null,'name':null,"
+		   "'driver':null,'iommu_group':null,'bars':null,'present':null,'open_files':1,'cookies':0,"
+		   "'mappings':0,'conflicts':null,'files':[{'id':7,'opened':null,'pid':null,'comm':null,"
+		   "'via':'group','from_scan':false,'holders':null}]}");
 }
 
 static void test_cookie_row(void **state)
@@ -99,10 +105,11 @@ static void test_cookie_row(void **state)
 	apply(ledger, file_event(EVENT_OPEN, 7));
 	apply(ledger, cookie);
 	expect_row(only(snapshot_cookies, ledger),
-	           "{'id':21,'device':'0000:00:01.0','file':7,'region':2,'dialect':'region-info',"
-	           "'offset':'0x20000000000','size':16777216,'type':'uc-','flags':['read','write','mmap'],'ranges':1,"
-	           "'phys_start':null,'pid':10,'comm':'client','issuer_start':'2023-11-14T22:13:20.000010Z',"
-	           "'issued':4,'since':'2023-11-14T22:13:20.000002Z','until':null,'live':true}");
+		   "{'id':21,'device':'0000:00:01.0','file':7,'region':2,'dialect':'region-info',"
+		   "'offset':'0x20000000000','size':16777216,'type':'uc-','flags':['read','write','mmap'],'"
+		   "ranges':1,"
+		   "'phys_start':null,'pid':10,'comm':'client','issuer_start':'2023-11-14T22:13:20.000010Z',"
+		   "'issued':4,'since':'2023-11-14T22:13:20.000002Z','until':null,'live':true}");
 }
 
 static void test_dmabuf_cookie_row(void **state)
@@ -119,10 +126,10 @@ static void test_dmabuf_cookie_row(void **state)
 	cookie.cookie.flags |= VFIO_REGION_INFO_FLAG_CAPS | 0xffff0000;
 	apply(ledger, cookie);
 	expect_row(only(snapshot_cookies, ledger),
-	           "{'id':22,'device':null,'file':7,'region':null,'dialect':'dma-buf','offset':'0x0',"
-	           "'size':16777216,'type':null,'flags':['read','write','mmap','caps'],'ranges':2,"
-	           "'phys_start':'0x383800000000','pid':null,'comm':null,'issuer_start':null,'issued':null,"
-	           "'since':null,'until':null,'live':true}");
+		   "{'id':22,'device':null,'file':7,'region':null,'dialect':'dma-buf','offset':'0x0',"
+		   "'size':16777216,'type':null,'flags':['read','write','mmap','caps'],'ranges':2,"
+		   "'phys_start':'0x383800000000','pid':null,'comm':null,'issuer_start':null,'issued':null,"
+		   "'since':null,'until':null,'live':true}");
 }
 
 static void test_mapping_row(void **state)
@@ -138,13 +145,14 @@ static void test_mapping_row(void **state)
 	apply(ledger, cookie_event(EVENT_COOKIE, 21, 7, 1));
 	apply(ledger, map);
 	apply(ledger, facts);
-	expect_row(only(snapshot_mappings, ledger),
-	           "{'id':5,'cookie':21,'device':'0000:00:01.0','file':7,'region':2,'source':'vfio','pid':10,"
-	           "'comm':'client','uid':1000,'unit':'machine-qemu\\\\x5cx2d1.scope','machine':'vm1',"
-	           "'start':'0x7f0000010000','end':'0x7f0000020000','offset':'0x20000001000',"
-	           "'phys_start':'0x383800001000','phys_end':'0x383800011000','requested':'uc-',"
-	           "'requested_arch':'UC-','effective':null,'populated':null,'guest_wc':null,'origin':'event',"
-	           "'settled':true,'since':'2023-11-14T22:13:20.999999Z','until':null,'live':true}");
+	expect_row(
+		only(snapshot_mappings, ledger),
+		"{'id':5,'cookie':21,'device':'0000:00:01.0','file':7,'region':2,'source':'vfio','pid':10,"
+		"'comm':'client','uid':1000,'unit':'machine-qemu\\\\x5cx2d1.scope','machine':'vm1',"
+		"'start':'0x7f0000010000','end':'0x7f0000020000','offset':'0x20000001000',"
+		"'phys_start':'0x383800001000','phys_end':'0x383800011000','requested':'uc-',"
+		"'requested_arch':'UC-','effective':null,'populated':null,'guest_wc':null,'origin':'event',"
+		"'settled':true,'since':'2023-11-14T22:13:20.999999Z','until':null,'live':true}");
 }
 
 static void test_mapping_row_of_unknown(void **state)
@@ -156,12 +164,13 @@ static void test_mapping_row_of_unknown(void **state)
 	copy.mapping.source = SOURCE_OTHER;
 	copy.mapping.flags = EVENT_MAPPING_FROM_SCAN;
 	apply(ledger, copy);
-	expect_row(only(snapshot_mappings, ledger),
-	           "{'id':6,'cookie':null,'device':null,'file':null,'region':null,'source':'other','pid':null,"
-	           "'comm':null,'uid':null,'unit':null,'machine':null,'start':null,'end':null,'offset':null,"
-	           "'phys_start':null,'phys_end':null,'requested':null,'requested_arch':null,'effective':null,"
-	           "'populated':null,'guest_wc':null,'origin':'scan','settled':false,'since':null,'until':null,"
-	           "'live':true}");
+	expect_row(
+		only(snapshot_mappings, ledger),
+		"{'id':6,'cookie':null,'device':null,'file':null,'region':null,'source':'other','pid':null,"
+		"'comm':null,'uid':null,'unit':null,'machine':null,'start':null,'end':null,'offset':null,"
+		"'phys_start':null,'phys_end':null,'requested':null,'requested_arch':null,'effective':null,"
+		"'populated':null,'guest_wc':null,'origin':'scan','settled':false,'since':null,'until':null,"
+		"'live':true}");
 }
 
 static void test_types_of_other_architectures(void **state)
@@ -190,8 +199,16 @@ static void test_types_of_other_architectures(void **state)
 static void test_hostile_names(void **state)
 {
 	static const char *const names[] = {
-	        "\033[2J\033[1;1H", "a\nMESSAGE=x", "\x9b" "31m", "\xe2\x80\xae" "gnp.exe", "\xff\xfe\xfd\xfc",
-	        "\"},{\"id\":1,\"x\":\"", "\\u0000\\u001b", "fifteen bytes..\xe2\x82\xac",
+		"\033[2J\033[1;1H",
+		"a\nMESSAGE=x",
+		"\x9b"
+		"31m",
+		"\xe2\x80\xae"
+		"gnp.exe",
+		"\xff\xfe\xfd\xfc",
+		"\"},{\"id\":1,\"x\":\"",
+		"\\u0000\\u001b",
+		"fifteen bytes..\xe2\x82\xac",
 	};
 	struct ledger *ledger = *state;
 
@@ -226,7 +243,8 @@ static void test_hostile_names(void **state)
 static void test_filters(void **state)
 {
 	struct ledger *ledger = *state;
-	struct event second = file_event(EVENT_OPEN, 8), wc = by(mapping_event(EVENT_MAP, 6, 8, 0x10000, 0, 1), 11);
+	struct event second = file_event(EVENT_OPEN, 8),
+		     wc = by(mapping_event(EVENT_MAP, 6, 8, 0x10000, 0, 1), 11);
 	struct event hidden = cookie_event(EVENT_COOKIE, 22, 7, 1);
 	struct row_filter filter = {0};
 
@@ -354,34 +372,38 @@ static void test_event_rows(void **state)
 	apply(ledger, file_event(EVENT_OPEN, 7));
 	apply(ledger, cookie_event(EVENT_COOKIE, 21, 7, 1));
 	change = apply(ledger, event);
-	expect_row(snapshot_event(ledger, &test_clock, &event, &change),
-	           "{'time':'2023-11-14T22:13:20.000001Z','sequence':44,'event':'map','origin':'kernel',"
-	           "'state':null,'refused':false,'device':'0000:00:01.0','pid':10,'comm':'client','uid':1000,"
-	           "'region':2,'file':7,'cookie':21,'mapping':5,'offset':'0x20000001000','size':65536,"
-	           "'start':'0x10000','end':'0x20000','phys_start':'0x383800001000','phys_end':'0x383800011000',"
-	           "'requested':'uc-','source':'vfio'}");
+	expect_row(
+		snapshot_event(ledger, &test_clock, &event, &change),
+		"{'time':'2023-11-14T22:13:20.000001Z','sequence':44,'event':'map','origin':'kernel',"
+		"'state':null,'refused':false,'device':'0000:00:01.0','pid':10,'comm':'client','uid':1000,"
+		"'region':2,'file':7,'cookie':21,'mapping':5,'offset':'0x20000001000','size':65536,"
+		"'start':'0x10000','end':'0x20000','phys_start':'0x383800001000','phys_end':'0x383800011000',"
+		"'requested':'uc-','source':'vfio'}");
 	event = mapping_event(EVENT_UNMAP, 5, 0, 0, 0, 0);
 	apply(ledger, event);
-	expect_row(snapshot_event(ledger, &test_clock, &event, NULL),
-	           "{'time':'2023-11-14T22:13:20.000001Z','sequence':null,'event':'unmap','origin':'kernel',"
-	           "'state':null,'refused':null,'device':'0000:00:01.0','pid':10,'comm':'client','uid':1000,"
-	           "'region':2,'file':7,'cookie':21,'mapping':5,'offset':'0x20000001000','size':65536,"
-	           "'start':'0x10000','end':'0x20000','phys_start':'0x383800001000','phys_end':'0x383800011000',"
-	           "'requested':'uc-','source':'vfio'}");
+	expect_row(
+		snapshot_event(ledger, &test_clock, &event, NULL),
+		"{'time':'2023-11-14T22:13:20.000001Z','sequence':null,'event':'unmap','origin':'kernel',"
+		"'state':null,'refused':null,'device':'0000:00:01.0','pid':10,'comm':'client','uid':1000,"
+		"'region':2,'file':7,'cookie':21,'mapping':5,'offset':'0x20000001000','size':65536,"
+		"'start':'0x10000','end':'0x20000','phys_start':'0x383800001000','phys_end':'0x383800011000',"
+		"'requested':'uc-','source':'vfio'}");
 	event = make_event(EVENT_LOST);
 	event.lost.type = EVENT_MAP;
 	event.lost.count = 12;
 	change = apply(ledger, event);
-	expect_row(snapshot_event(ledger, &test_clock, &event, &change),
-	           "{'time':'2023-11-14T22:13:20.000001Z','sequence':null,'event':'lost','origin':'scan',"
-	           "'state':null,'refused':false,'device':null,'pid':null,'comm':null,'uid':null,'region':null,"
-	           "'file':null,'cookie':null,'mapping':null,'offset':null,'size':null,'start':null,'end':null,"
-	           "'phys_start':null,'phys_end':null,'requested':null,'lost_event':'map','count':12}");
+	expect_row(
+		snapshot_event(ledger, &test_clock, &event, &change),
+		"{'time':'2023-11-14T22:13:20.000001Z','sequence':null,'event':'lost','origin':'scan',"
+		"'state':null,'refused':false,'device':null,'pid':null,'comm':null,'uid':null,'region':null,"
+		"'file':null,'cookie':null,'mapping':null,'offset':null,'size':null,'start':null,'end':null,"
+		"'phys_start':null,'phys_end':null,'requested':null,'lost_event':'map','count':12}");
 	event.header.size = 3;
 	change = apply(ledger, event);
-	expect_row(snapshot_event(ledger, &test_clock, &event, &change),
-	           "{'time':'2023-11-14T22:13:20.000001Z','sequence':null,'event':'malformed','origin':'scan',"
-	           "'state':null,'refused':true}");
+	expect_row(
+		snapshot_event(ledger, &test_clock, &event, &change),
+		"{'time':'2023-11-14T22:13:20.000001Z','sequence':null,'event':'malformed','origin':'scan',"
+		"'state':null,'refused':true}");
 }
 
 static void test_times_at_the_edges(void **state)
@@ -407,21 +429,21 @@ static void test_times_at_the_edges(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        LEDGER_TEST(test_device_row),
-	        LEDGER_TEST(test_device_row_of_unknown_facts),
-	        LEDGER_TEST(test_cookie_row),
-	        LEDGER_TEST(test_dmabuf_cookie_row),
-	        LEDGER_TEST(test_mapping_row),
-	        LEDGER_TEST(test_mapping_row_of_unknown),
-	        cmocka_unit_test(test_types_of_other_architectures),
-	        LEDGER_TEST(test_hostile_names),
-	        LEDGER_TEST(test_filters),
-	        LEDGER_TEST(test_hostile_patterns),
-	        LEDGER_TEST(test_devices_that_are_gone),
-	        LEDGER_TEST(test_paging),
-	        LEDGER_TEST(test_limits_of_a_device_row),
-	        LEDGER_TEST(test_event_rows),
-	        LEDGER_TEST(test_times_at_the_edges),
+		LEDGER_TEST(test_device_row),
+		LEDGER_TEST(test_device_row_of_unknown_facts),
+		LEDGER_TEST(test_cookie_row),
+		LEDGER_TEST(test_dmabuf_cookie_row),
+		LEDGER_TEST(test_mapping_row),
+		LEDGER_TEST(test_mapping_row_of_unknown),
+		cmocka_unit_test(test_types_of_other_architectures),
+		LEDGER_TEST(test_hostile_names),
+		LEDGER_TEST(test_filters),
+		LEDGER_TEST(test_hostile_patterns),
+		LEDGER_TEST(test_devices_that_are_gone),
+		LEDGER_TEST(test_paging),
+		LEDGER_TEST(test_limits_of_a_device_row),
+		LEDGER_TEST(test_event_rows),
+		LEDGER_TEST(test_times_at_the_edges),
 	};
 
 	return cmocka_run_group_tests_name("snapshot", tests, NULL, NULL);

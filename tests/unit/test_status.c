@@ -24,7 +24,8 @@ static void expect_text(struct json_object *value, const char *expected)
 
 static struct status some_status(void)
 {
-	struct status status = {.recording = RECORDING_ON, .recorder_known = true, .n_points = 4, .n_degraded = 1};
+	struct status status = {
+		.recording = RECORDING_ON, .recorder_known = true, .n_points = 4, .n_degraded = 1};
 
 	for (size_t i = 0; i < 4; i++) {
 		struct attach_point *point = &status.points[i];
@@ -49,7 +50,8 @@ static struct status some_status(void)
 
 static void test_status(void **state)
 {
-	const struct ledger_counts counts = {.devices = 1, .files = 2, .cookies = 3, .mappings = 4, .refused = 5};
+	const struct ledger_counts counts = {
+		.devices = 1, .files = 2, .cookies = 3, .mappings = 4, .refused = 5};
 	struct status status = some_status();
 	struct json_object *json = status_to_json(&status, &counts), *type;
 
@@ -76,8 +78,9 @@ static void test_status(void **state)
 	expect_text(type, "{\"type\":\"map\",\"generated\":10,\"delivered\":7,\"lost\":3}");
 	assert_int_equal(json_object_array_length(value(json, "points")), 4);
 	expect_text(json_object_array_get_idx(value(json, "points"), 2),
-	            "{\"name\":\"fexit\\/f2\",\"module\":\"vfio\",\"state\":\"missing\",\"purpose\":\"purpose 2\","
-	            "\"reason\":\"gone\\\\x0a\"}");
+		    "{\"name\":\"fexit\\/"
+		    "f2\",\"module\":\"vfio\",\"state\":\"missing\",\"purpose\":\"purpose 2\","
+		    "\"reason\":\"gone\\\\x0a\"}");
 	json_object_put(json);
 }
 
@@ -148,10 +151,10 @@ static void test_type_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_status),
-	        cmocka_unit_test(test_unknown_recorder),
-	        cmocka_unit_test(test_full),
-	        cmocka_unit_test(test_type_names),
+		cmocka_unit_test(test_status),
+		cmocka_unit_test(test_unknown_recorder),
+		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_type_names),
 	};
 
 	return cmocka_run_group_tests_name("status", tests, NULL, NULL);
