@@ -227,7 +227,6 @@ static __always_inline void dma_buf_issued(struct recorder *r, struct file *file
 	fresh.event.ranges = BPF_CORE_READ(priv, nr_ranges);
 	fresh.event.phys_start = BPF_CORE_READ(priv, phys_vec, paddr);
 	fresh.event.region = feature.region_index;
-	fresh.event.flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE | VFIO_REGION_INFO_FLAG_MMAP;
 	fresh.event.dialect = DIALECT_DMA_BUF;
 	cookie_issued(r, &key, &fresh);
 }

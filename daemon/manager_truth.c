@@ -56,7 +56,7 @@ static void complete_facts(struct manager *manager, const struct change *change)
 /* Only first times are told: those the kernel says are, and those that a reading finds after their event was lost. */
 static bool is_first_issue(const struct manager *manager, const struct event *event, const struct change *change)
 {
-	if (change->kind != CHANGE_COOKIE_ISSUED)
+	if (change->kind != CHANGE_COOKIE_ISSUED || !cookie_is_for_mmap(change->cookie))
 		return false;
 	if (event->header.origin == EVENT_ORIGIN_KERNEL)
 		return event->cookie.issued == 1;
@@ -141,16 +141,17 @@ static int read_mappings(struct manager *manager)
 
 static int read_everything(struct manager *manager)
 {
-	int files, cookies, mappings, holders;
+	int mappings, files, cookies, holders;
 
-	files = read_entries(manager, ITERATOR_FILES, READING_FILES);
+	/* Mappings first: a file that is mapped is never absent. */
+	mappings = read_mappings(manager);
+	files = mappings < 0 ? mappings : read_entries(manager, ITERATOR_FILES, READING_FILES);
 	cookies = files < 0 ? files : read_entries(manager, ITERATOR_COOKIES, READING_COOKIES);
-	mappings = cookies < 0 ? cookies : read_mappings(manager);
-	holders = mappings < 0 ? mappings : read_entries(manager, ITERATOR_HOLDERS, READING_HOLDERS);
+	holders = cookies < 0 ? cookies : read_entries(manager, ITERATOR_HOLDERS, READING_HOLDERS);
 	if (holders < 0)
 		return holders;
 	manager->readings++;
-	if (files && cookies && mappings)
+	if (mappings && files && cookies && holders)
 		manager->readings_due = 0;
 	else if (manager->readings_due > 0)
 		manager->readings_due--;

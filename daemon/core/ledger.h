@@ -237,6 +237,9 @@ enum memtype ledger_requested(const struct ledger *ledger, const struct mapping 
 /* The memory type that mmap of @cookie gives; MEMTYPE_UNKNOWN if its dialect promises none. */
 enum memtype ledger_promised(const struct ledger *ledger, const struct cookie *cookie);
 
+/* False for a region that the kernel says cannot be mapped: its offset serves read and write only. */
+bool cookie_is_for_mmap(const struct cookie *cookie);
+
 /* Names of the JSON contract; NULL outside the enum. */
 const char *cookie_dialect_name(enum cookie_dialect dialect);
 const char *mapping_source_name(enum mapping_source source);

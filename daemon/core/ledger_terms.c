@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <linux/vfio.h>
+
 #include "core/ledger_internal.h"
 
 const char *mapping_source_name(enum mapping_source source)
@@ -42,6 +44,12 @@ const char *cookie_dialect_name(enum cookie_dialect dialect)
 enum memtype ledger_requested(const struct ledger *ledger, const struct mapping *mapping)
 {
 	return mapping->page_prot ? memtype_from_prot(ledger->arch, mapping->page_prot) : MEMTYPE_UNKNOWN;
+}
+
+/* What a DMABUF allows is the exporter's choice and is not told. */
+bool cookie_is_for_mmap(const struct cookie *cookie)
+{
+	return cookie->dialect == DIALECT_DMA_BUF || cookie->flags & VFIO_REGION_INFO_FLAG_MMAP;
 }
 
 /* Only plain region info has an answer that is the same in every kernel. */

@@ -161,7 +161,8 @@ static struct json_object *device_row(const struct device *device, const struct 
 	return row_take(&row);
 }
 
-static void put_cookie_flags(struct row *row, uint32_t flags)
+/* Regions have flags; a DMABUF has none. */
+static void put_cookie_flags(struct row *row, const struct cookie *cookie)
 {
 	static const struct {
 		uint32_t flag;
@@ -172,10 +173,15 @@ static void put_cookie_flags(struct row *row, uint32_t flags)
 		{VFIO_REGION_INFO_FLAG_MMAP, "mmap"},
 		{VFIO_REGION_INFO_FLAG_CAPS, "caps"},
 	};
-	struct json_object *array = row_array(row, "flags");
+	struct json_object *array;
 
+	if (cookie->dialect == DIALECT_DMA_BUF) {
+		row_null(row, "flags");
+		return;
+	}
+	array = row_array(row, "flags");
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (flags & names[i].flag)
+		if (cookie->flags & names[i].flag)
 			row_append_text(row, array, names[i].name, SIZE_MAX);
 }
 
@@ -193,7 +199,7 @@ static struct json_object *cookie_row(const struct ledger *ledger, const struct 
 	row_address(&row, "offset", cookie->offset, true);
 	row_count(&row, "size", cookie->size, true);
 	row_text(&row, "type", memtype_name(ledger_promised(ledger, cookie)), SIZE_MAX);
-	put_cookie_flags(&row, cookie->flags);
+	put_cookie_flags(&row, cookie);
 	row_count(&row, "ranges", cookie->ranges, cookie->ranges);
 	row_address(&row, "phys_start", cookie->phys_start, cookie->phys_start);
 	row_process(&row, cookie->issuer);
@@ -270,7 +276,7 @@ static bool device_wanted(const struct ledger *ledger, const struct row_filter *
 static bool cookie_wanted(const struct ledger *ledger, const struct row_filter *filter,
 			  const struct cookie *cookie)
 {
-	return (filter->all || cookie->flags & VFIO_REGION_INFO_FLAG_MMAP) &&
+	return (filter->all || cookie_is_for_mmap(cookie)) &&
 	       device_matches(filter, cookie->file->device) && process_matches(filter, cookie->issuer) &&
 	       type_matches(filter, ledger_promised(ledger, cookie));
 }

@@ -127,7 +127,7 @@ struct event_cookie {
 	__u64 issued_ns;  /* CLOCK_BOOTTIME of the first time seen, 0: unknown */
 	__u64 phys_start; /* DMABUF: first physical address, else 0 */
 	__u32 region;     /* region index */
-	__u32 flags;      /* VFIO_REGION_INFO_FLAG_* of include/uapi/linux/vfio.h; a DMABUF has READ | WRITE | MMAP as opened */
+	__u32 flags;      /* VFIO_REGION_INFO_FLAG_* of include/uapi/linux/vfio.h; 0 for a DMABUF */
 	__u32 dialect;    /* enum cookie_dialect */
 	__u32 ranges;     /* DMABUF: number of physical ranges; else 1 */
 };
