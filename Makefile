@@ -26,7 +26,7 @@ BPF_ARCH   := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(MACHINE)))
 BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) $(WARN) -Wno-unused-parameter \
 	-Wno-missing-declarations -Iinclude -Ibpf -I/usr/include/$(MACHINE)-linux-gnu
 
-BPF_NAMES := record scan watch
+BPF_NAMES := record scan audit watch
 SKELETONS := $(BPF_NAMES:%=$(B)/bpf/%.skel.h)
 
 CORE_SRC   := $(wildcard daemon/core/*.c) daemon/capture.c

@@ -136,36 +136,18 @@ static __always_inline struct file_entry *file_entry_get(struct recorder *r, str
 	return entry;
 }
 
-/*
- * Where the bytes of a VMA come from, by the rules of vfio-pci's own VMA operations; drivers with others stay unknown.
- * @pgoff is vm_pgoff now, @request the one userspace asked for (the same as @pgoff if not seen).
- *
- * Two layouts: vm_pgoff stays the cookie (since the kernel change "vfio/pci: Use unmap_mapping_range()", 2024), or
- * mmap rewrote it to the page frame (before). A page frame of a BAR of this device cannot also be a cookie of it
- * unless a BAR lies at its own cookie, so what vm_pgoff holds tells which layout it is.
- */
-static __always_inline void vma_layout(struct vma_entry *entry, const struct file_entry *file, const void *vm_ops,
-				       __u64 pgoff, __u64 request)
+/* For bpf_for_each_map_elem() over cookies, when a file goes. A DMABUF is a file of its own and outlives the device file it came from. */
+static __attribute__((unused)) long forget_cookie(struct bpf_map *map, struct cookie_key *key, struct cookie_entry *entry, __u64 *file_id)
 {
-	__u64 region = pgoff >> COOKIE_REGION_SHIFT, page = pgoff & COOKIE_PAGE_MASK;
+	if (entry->event.file_id == *file_id && entry->event.dialect != DIALECT_DMA_BUF)
+		bpf_map_delete_elem(map, key);
+	return 0;
+}
+
+static __always_inline void layout_of_page_frame(struct vma_entry *entry, const struct file_entry *file, __u64 pgoff)
+{
 	const struct bar_range *bar;
 
-	entry->region = EVENT_REGION_UNKNOWN;
-	entry->offset_delta = request - pgoff;
-	if (request != pgoff)
-		entry->flags |= EVENT_MAPPING_OFFSET_KNOWN;
-	if (!file || !vfio_pci_mmap_ops_address || (__u64)vm_ops != vfio_pci_mmap_ops_address)
-		return;
-
-	if (region < EVENT_BARS && request == pgoff) {
-		bar = &file->bars[region];
-		if (page < bar->pages) {
-			entry->region = region;
-			entry->phys_delta = bar->first + page - pgoff;
-			entry->flags |= EVENT_MAPPING_PHYS_KNOWN | EVENT_MAPPING_OFFSET_KNOWN;
-			return;
-		}
-	}
 	for (__u32 i = 0; i < EVENT_BARS; i++) {
 		bar = &file->bars[i];
 		if (pgoff < bar->first || pgoff - bar->first >= bar->pages)
@@ -173,12 +155,46 @@ static __always_inline void vma_layout(struct vma_entry *entry, const struct fil
 		entry->region = i;
 		entry->phys_delta = 0;
 		entry->flags |= EVENT_MAPPING_PHYS_KNOWN;
-		if (!(entry->flags & EVENT_MAPPING_OFFSET_KNOWN)) {
-			entry->offset_delta = ((__u64)i << COOKIE_REGION_SHIFT) + (pgoff - bar->first) - pgoff;
-			entry->flags |= EVENT_MAPPING_OFFSET_KNOWN;
-		}
+		if (!(entry->flags & EVENT_MAPPING_OFFSET_KNOWN))
+			entry->offset_delta = ((__u64)i << COOKIE_REGION_SHIFT) - bar->first;
+		entry->flags |= EVENT_MAPPING_OFFSET_KNOWN;
 		return;
 	}
+}
+
+static __always_inline void layout_of_cookie(struct vma_entry *entry, const struct file_entry *file, __u64 pgoff)
+{
+	__u64 region = pgoff >> COOKIE_REGION_SHIFT, page = pgoff & COOKIE_PAGE_MASK;
+	const struct bar_range *bar;
+
+	if (region >= EVENT_BARS)
+		return;
+	bar = &file->bars[region];
+	if (page >= bar->pages)
+		return;
+	entry->region = region;
+	entry->phys_delta = bar->first + page - pgoff;
+	entry->flags |= EVENT_MAPPING_PHYS_KNOWN | EVENT_MAPPING_OFFSET_KNOWN;
+}
+
+/*
+ * Where the bytes of a VMA come from, by the rules of vfio-pci's own VMA operations; for drivers with others that stays
+ * unknown. @pgoff is vm_pgoff now; @request is what userspace gave to mmap, NULL if that was not seen.
+ */
+static __always_inline void vma_layout(struct vma_entry *entry, const struct file_entry *file, const void *vm_ops,
+				       __u64 pgoff, const __u64 *request)
+{
+	entry->region = EVENT_REGION_UNKNOWN;
+	if (request) {
+		entry->offset_delta = *request - pgoff;
+		entry->flags |= EVENT_MAPPING_OFFSET_KNOWN;
+	}
+	if (!file || !vfio_pci_mmap_ops_address || (__u64)vm_ops != vfio_pci_mmap_ops_address)
+		return;
+	if (bpf_core_type_exists(struct vfio_pci_mmap_vma))
+		layout_of_page_frame(entry, file, pgoff);
+	else
+		layout_of_cookie(entry, file, pgoff);
 }
 
 /* Fills @mapping from the entry and what the VMA says now. */

@@ -180,6 +180,14 @@ struct dma_buf {
 	void *priv;
 };
 
+/*
+ * Only where vfio-pci's mmap rewrites vm_pgoff to the page frame: the type went away with the kernel change
+ * "vfio/pci: Use unmap_mapping_range()" (2024), since which vm_pgoff stays the cookie.
+ */
+struct vfio_pci_mmap_vma {
+	struct vm_area_struct *vma;
+};
+
 struct module {
 	char name[56];
 };

@@ -24,6 +24,9 @@ struct vma_entry {
 	__u64 request_pgoff;  /* vm_pgoff as userspace asked for it, before the driver rewrote it */
 	__u32 region;
 	__u32 flags;          /* enum event_mapping_flags */
+	__u64 candidate;      /* audits, see audit.bpf.c: the last one that must see this VMA */
+	__u64 seen;           /* the last one that saw it */
+	__u64 doubts;         /* audits in a row in which it could not be a candidate */
 };
 
 /* A memory BAR in page frames; pages 0: not there. BARs do not move while the device is open. */
@@ -36,6 +39,8 @@ struct file_entry {
 	struct event_file event;
 	struct event_process_id opener;
 	struct bar_range bars[EVENT_BARS]; /* all 0: not PCI */
+	__u64 candidate;      /* audits, as in struct vma_entry */
+	__u64 seen;
 };
 
 struct cookie_key {

@@ -3,6 +3,11 @@
 /*
  * Recording: what VFIO issues and maps, and how long it lives. Attached by trampolines to functions of the vfio modules
  * and to the two places where the kernel copies and frees VMAs. The tables hold the truth; the events are hints of it.
+ *
+ * The kernel skips such a program when it is already running on the CPU, also when that run was merely preempted
+ * (__bpf_prog_enter_recur() in kernel/bpf/trampoline.c). On a preemptible kernel that happens, and bpf_preempt_disable() does not help: its
+ * end is where the preemption then takes place. So no program may count on another one having run, and what was
+ * skipped is found by the daemon from the kernel's count of it, and put right by an audit (audit.bpf.c).
  */
 
 #include "facts.bpf.h"
@@ -49,50 +54,55 @@ static __always_inline struct file *current_file(long fd)
 }
 
 /* VFIO_GROUP_GET_DEVICE_FD; another thread may have closed the descriptor already, then there is nothing to see. */
-SEC("fexit/vfio_group_fops_unl_ioctl")
-int BPF_PROG(vfio_group_ioctl, struct file *group, unsigned int cmd, unsigned long arg, long ret)
+static __always_inline void file_opened_by_group(long fd)
 {
 	struct recorder *r = recorder_get();
 	struct file_entry *entry;
 	struct file *file;
 	bool is_new;
 
-	if (cmd != VFIO_GROUP_GET_DEVICE_FD || ret < 0 || !r)
-		return 0;
-	file = current_file(ret);
+	if (!r)
+		return;
+	file = current_file(fd);
 	if (!file || !is_vfio_device_file(file))
-		return 0;
+		return;
 	entry = file_entry_get(r, file, 0, &is_new);
 	if (entry && is_new)
 		event_file_open(r, entry);
+}
+
+SEC("fexit/vfio_group_fops_unl_ioctl")
+int BPF_PROG(vfio_group_ioctl, struct file *group, unsigned int cmd, unsigned long arg, long ret)
+{
+	if (cmd != VFIO_GROUP_GET_DEVICE_FD || ret < 0)
+		return 0;
+	file_opened_by_group(ret);
 	return 0;
 }
 
-SEC("fexit/vfio_device_fops_cdev_open")
-int BPF_PROG(vfio_cdev_open, struct inode *inode, struct file *file, int ret)
+static __always_inline void file_opened_as_cdev(struct file *file)
 {
 	struct recorder *r = recorder_get();
 	struct file_entry *entry;
 	bool is_new;
 
-	if (ret || !r)
-		return 0;
+	if (!r)
+		return;
 	entry = file_entry_get(r, file, EVENT_FILE_IS_CDEV, &is_new);
 	if (entry && is_new)
 		event_file_open(r, entry);
-	return 0;
 }
 
-/* A DMABUF is a file of its own and outlives the device file it came from. */
-static long forget_cookie(struct bpf_map *map, struct cookie_key *key, struct cookie_entry *entry, __u64 *file_id)
+SEC("fexit/vfio_device_fops_cdev_open")
+int BPF_PROG(vfio_cdev_open, struct inode *inode, struct file *file, int ret)
 {
-	if (entry->event.file_id == *file_id && entry->event.dialect != DIALECT_DMA_BUF)
-		bpf_map_delete_elem(map, key);
+	if (ret)
+		return 0;
+	file_opened_as_cdev(file);
 	return 0;
 }
 
-SEC("fentry/vfio_device_fops_release")
-int BPF_PROG(vfio_file_release, struct inode *inode, struct file *file)
+static __always_inline void file_released(struct file *file)
 {
 	struct recorder *r = recorder_get();
 	struct event_header *header;
@@ -100,19 +110,25 @@ int BPF_PROG(vfio_file_release, struct inode *inode, struct file *file)
 	__u64 key = (__u64)file, file_id;
 
 	if (!r)
-		return 0;
+		return;
 	entry = bpf_map_lookup_elem(&files, &key);
 	if (!entry)
-		return 0;
+		return;
 	file_id = entry->event.file_id;
 	bpf_for_each_map_elem(&cookies, forget_cookie, &file_id, 0);
 	bpf_map_delete_elem(&files, &key);
 
 	header = event_reserve(r, EVENT_RELEASE, sizeof(struct event_file));
 	if (!header)
-		return 0;
+		return;
 	((struct event_file *)(header + 1))->file_id = file_id;
 	event_submit(r, header);
+}
+
+SEC("fentry/vfio_device_fops_release")
+int BPF_PROG(vfio_file_release, struct inode *inode, struct file *file)
+{
+	file_released(file);
 	return 0;
 }
 
@@ -231,25 +247,28 @@ static __always_inline void dma_buf_issued(struct recorder *r, struct file *file
 	cookie_issued(r, &key, &fresh);
 }
 
-SEC("fexit/vfio_device_fops_unl_ioctl")
-int BPF_PROG(vfio_device_ioctl, struct file *file, unsigned int cmd, unsigned long arg, long ret)
+static __always_inline void device_ioctl(struct file *file, unsigned int cmd, unsigned long arg, long ret)
 {
-	struct recorder *r;
+	struct recorder *r = recorder_get();
 
-	if (ret < 0 || (cmd != VFIO_DEVICE_GET_REGION_INFO && cmd != VFIO_DEVICE_FEATURE))
-		return 0;
-	r = recorder_get();
 	if (!r)
-		return 0;
+		return;
 	if (cmd == VFIO_DEVICE_GET_REGION_INFO)
 		region_info_issued(r, file, (const void *)arg);
 	else if (bpf_core_type_exists(struct vfio_pci_dma_buf))
 		dma_buf_issued(r, file, (const void *)arg, ret);
+}
+
+SEC("fexit/vfio_device_fops_unl_ioctl")
+int BPF_PROG(vfio_device_ioctl, struct file *file, unsigned int cmd, unsigned long arg, long ret)
+{
+	if (ret < 0 || (cmd != VFIO_DEVICE_GET_REGION_INFO && cmd != VFIO_DEVICE_FEATURE))
+		return 0;
+	device_ioctl(file, cmd, arg, ret);
 	return 0;
 }
 
-SEC("fentry/vfio_pci_dma_buf_release")
-int BPF_PROG(dma_buf_release, struct dma_buf *dmabuf)
+static __always_inline void dma_buf_released(struct dma_buf *dmabuf)
 {
 	struct cookie_key key = { .file = (__u64)dmabuf, .dialect = DIALECT_DMA_BUF };
 	struct recorder *r = recorder_get();
@@ -259,71 +278,103 @@ int BPF_PROG(dma_buf_release, struct dma_buf *dmabuf)
 
 	entry = bpf_map_lookup_elem(&cookies, &key);
 	if (!entry || !r)
-		return 0;
+		return;
 	body.cookie_id = entry->event.cookie_id;
 	body.file_id = entry->event.file_id;
 	bpf_map_delete_elem(&cookies, &key);
 
 	header = event_reserve(r, EVENT_COOKIE_RELEASE, sizeof(struct event_cookie));
 	if (!header)
-		return 0;
+		return;
 	*(struct event_cookie *)(header + 1) = body;
 	event_submit(r, header);
+}
+
+SEC("fentry/vfio_pci_dma_buf_release")
+int BPF_PROG(dma_buf_release, struct dma_buf *dmabuf)
+{
+	dma_buf_released(dmabuf);
 	return 0;
 }
 
 /* The cookie is in vm_pgoff only until the driver's handler ran, so it is kept from here to the exit. */
-SEC("fentry/vfio_device_fops_mmap")
-int BPF_PROG(vfio_mmap_enter, struct file *file, struct vm_area_struct *vma)
+static __always_inline void mmap_begins(struct vm_area_struct *vma)
 {
 	struct vma_entry entry = { .request_pgoff = vma->vm_pgoff };
 	__u64 key = (__u64)vma;
 
 	bpf_map_update_elem(&vmas, &key, &entry, BPF_ANY);
+}
+
+SEC("fentry/vfio_device_fops_mmap")
+int BPF_PROG(vfio_mmap_enter, struct file *file, struct vm_area_struct *vma)
+{
+	mmap_begins(vma);
 	return 0;
 }
 
-SEC("fexit/vfio_device_fops_mmap")
-int BPF_PROG(vfio_mmap_exit, struct file *file, struct vm_area_struct *vma, int ret)
+/*
+ * The entry that mmap_begins() made. If the kernel skipped that there is none, or one whose end was skipped as well; then
+ * there is a new one and *request stays NULL.
+ */
+static __always_inline struct vma_entry *begun_entry(__u64 key, const __u64 **request)
+{
+	struct vma_entry *entry = bpf_map_lookup_elem(&vmas, &key), fresh = {};
+
+	if (entry && !entry->mapping_id) {
+		*request = &entry->request_pgoff;
+		return entry;
+	}
+	bpf_map_update_elem(&vmas, &key, &fresh, BPF_ANY);
+	return bpf_map_lookup_elem(&vmas, &key);
+}
+
+static __always_inline void mmap_ends(struct file *file, struct vm_area_struct *vma, int ret)
 {
 	struct recorder *r = recorder_get();
 	struct event_header *header;
 	struct event_mapping *body;
 	struct vma_entry *entry;
 	struct file_entry *open_file;
+	const __u64 *request = NULL;
 	__u64 key = (__u64)vma;
 
 	if (ret || !r) {
 		bpf_map_delete_elem(&vmas, &key);
-		return 0;
+		return;
 	}
-	entry = bpf_map_lookup_elem(&vmas, &key);
+	entry = begun_entry(key, &request);
 	if (!entry) {
 		__sync_fetch_and_add(&r->untracked_mappings, 1);
-		return 0;
+		return;
 	}
 	open_file = file_in_use(r, file);
 	if (open_file)
 		entry->file_id = open_file->event.file_id;
-	entry->flags = EVENT_MAPPING_OFFSET_KNOWN;
-	vma_layout(entry, open_file, vma->vm_ops, vma->vm_pgoff, entry->request_pgoff);
+	entry->flags = 0;
+	vma_layout(entry, open_file, vma->vm_ops, vma->vm_pgoff, request);
 	header = event_reserve(r, EVENT_MAP, sizeof(struct event_mapping));
 	entry->mapped_ns = header ? header->time_ns : bpf_ktime_get_boot_ns();
 	entry->mapping_id = recorder_new_identity(r);
 	if (!header)
-		return 0;
+		return;
 	current_identity(&header->who);
 	body = (struct event_mapping *)(header + 1);
 	mapping_describe(body, entry, vma->vm_start, vma->vm_end, vma->vm_pgoff);
 	body->page_prot = vma->vm_page_prot.pgprot;
 	body->vm_flags = vma->vm_flags;
 	event_submit(r, header);
+}
+
+SEC("fexit/vfio_device_fops_mmap")
+int BPF_PROG(vfio_mmap_exit, struct file *file, struct vm_area_struct *vma, int ret)
+{
+	mmap_ends(file, vma, ret);
 	return 0;
 }
 
 /* Fork, split and mremap copy a VMA; the copy gets its own range and address space only after this. */
-SEC("fexit/vm_area_dup")
-int BPF_PROG(vma_copied, struct vm_area_struct *orig, struct vm_area_struct *copy)
+static __always_inline void mapping_copied(struct vm_area_struct *orig, struct vm_area_struct *copy)
 {
 	struct vma_entry *known, entry;
 	struct event_header *header;
@@ -331,14 +382,12 @@ int BPF_PROG(vma_copied, struct vm_area_struct *orig, struct vm_area_struct *cop
 	struct recorder *r;
 	__u64 key = (__u64)orig, from_id;
 
-	if (!copy || !(orig->vm_flags & VM_PFNMAP))
-		return 0;
 	known = bpf_map_lookup_elem(&vmas, &key);
 	if (!known || !known->mapping_id)
-		return 0;
+		return;
 	r = recorder_get();
 	if (!r)
-		return 0;
+		return;
 
 	entry = *known;
 	from_id = entry.mapping_id;
@@ -348,11 +397,11 @@ int BPF_PROG(vma_copied, struct vm_area_struct *orig, struct vm_area_struct *cop
 	key = (__u64)copy;
 	if (bpf_map_update_elem(&vmas, &key, &entry, BPF_ANY)) {
 		__sync_fetch_and_add(&r->untracked_mappings, 1);
-		return 0;
+		return;
 	}
 	header = event_reserve(r, EVENT_COPY, sizeof(struct event_mapping));
 	if (!header)
-		return 0;
+		return;
 	current_identity(&header->who);
 	body = (struct event_mapping *)(header + 1);
 	mapping_describe(body, &entry, orig->vm_start, orig->vm_end, orig->vm_pgoff);
@@ -360,47 +409,57 @@ int BPF_PROG(vma_copied, struct vm_area_struct *orig, struct vm_area_struct *cop
 	body->page_prot = orig->vm_page_prot.pgprot;
 	body->vm_flags = orig->vm_flags;
 	event_submit(r, header);
+}
+
+SEC("fexit/vm_area_dup")
+int BPF_PROG(vma_copied, struct vm_area_struct *orig, struct vm_area_struct *copy)
+{
+	if (!copy || !(orig->vm_flags & VM_PFNMAP))
+		return 0;
+	mapping_copied(orig, copy);
 	return 0;
 }
 
-/* Runs for every VMA of the host: one test of a flag for those that are not ours. */
-static __always_inline int vma_freed(struct vm_area_struct *vma)
+static __always_inline void mapping_gone(struct vm_area_struct *vma)
 {
+	struct recorder *r = recorder_get();
 	struct event_header *header;
 	struct vma_entry *entry;
-	struct recorder *r;
 	__u64 key = (__u64)vma, mapping_id;
 
-	if (!(vma->vm_flags & VM_PFNMAP))
-		return 0;
 	entry = bpf_map_lookup_elem(&vmas, &key);
 	if (!entry)
-		return 0;
+		return;
 	mapping_id = entry->mapping_id;
 	bpf_map_delete_elem(&vmas, &key);
-	r = recorder_get();
 	if (!mapping_id || !r)
-		return 0;
+		return;
 
 	header = event_reserve(r, EVENT_UNMAP, sizeof(struct event_mapping));
 	if (!header)
-		return 0;
+		return;
 	((struct event_mapping *)(header + 1))->mapping_id = mapping_id;
 	event_submit(r, header);
-	return 0;
 }
 
+/* Runs for every VMA of the host: one test of a flag for those that are not ours. */
 SEC("fentry/vm_area_free")
 int BPF_PROG(vma_free, struct vm_area_struct *vma)
 {
-	return vma_freed(vma);
+	if (!(vma->vm_flags & VM_PFNMAP))
+		return 0;
+	mapping_gone(vma);
+	return 0;
 }
 
 /* Linux 6.4 to 6.14 free VMAs of an exiting process by this function alone. */
 SEC("fentry/__vm_area_free")
 int BPF_PROG(vma_free_now, struct vm_area_struct *vma)
 {
-	return vma_freed(vma);
+	if (!(vma->vm_flags & VM_PFNMAP))
+		return 0;
+	mapping_gone(vma);
+	return 0;
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -5,15 +5,9 @@
  * read the tables together with the live kernel objects behind their entries. What they write is a row of events.
  */
 
-#include "facts.bpf.h"
+#include "settled.bpf.h"
 
 #include <bpf/bpf_tracing.h>
-
-/* include/linux/rwsem.h: bit 0 of the count is set while a writer owns the lock. */
-#define RWSEM_WRITER_LOCKED 1UL
-
-/* Where the lock cannot be read (PREEMPT_RT), a copy younger than this counts as in the making. */
-#define COPY_SETTLES_NS (100ULL * 1000 * 1000)
 
 static __always_inline void scan_header(struct event_header *header, __u16 type, __u32 body_size)
 {
@@ -44,13 +38,23 @@ struct row_holder {
 	struct event_holder holder;
 };
 
+/*
+ * An entry that is known under the address of this VMA may still belong to one that was there before, if the end of that
+ * one and the beginning of this one were both skipped.
+ */
+static __always_inline bool same_mapping(const struct vma_entry *known, const struct vma_entry *found)
+{
+	return known->mapping_id && known->file_id == found->file_id && known->region == found->region &&
+	       ((known->flags ^ found->flags) & EVENT_MAPPING_PHYS_KNOWN) == 0 && known->phys_delta == found->phys_delta;
+}
+
 /* Every VMA of every process: those over a VFIO device file that are not known become known. */
 SEC("iter/task_vma")
 int find_mappings(struct bpf_iter__task_vma *ctx)
 {
 	struct vm_area_struct *vma = ctx->vma;
+	struct vma_entry *known, entry = {};
 	struct file_entry *open_file;
-	struct vma_entry entry = {};
 	struct recorder *r;
 	struct file *file;
 	__u64 key = (__u64)vma, pgoff;
@@ -64,17 +68,24 @@ int find_mappings(struct bpf_iter__task_vma *ctx)
 	r = recorder_get();
 	if (!r)
 		return 0;
-	if (bpf_map_lookup_elem(&vmas, &key))
-		return 0;
 	open_file = file_entry_get(r, file, EVENT_FILE_FROM_SCAN, &is_new);
-	if (open_file)
+	if (open_file) {
 		entry.file_id = open_file->event.file_id;
+		open_file->seen = r->audit;
+	}
 	pgoff = vma->vm_pgoff;
 	entry.flags = EVENT_MAPPING_FROM_SCAN;
-	entry.request_pgoff = pgoff;
-	vma_layout(&entry, open_file, vma->vm_ops, pgoff, pgoff);
+	vma_layout(&entry, open_file, vma->vm_ops, pgoff, NULL);
+	entry.seen = r->audit;
+
+	known = bpf_map_lookup_elem(&vmas, &key);
+	if (known && same_mapping(known, &entry)) {
+		known->seen = r->audit;
+		known->doubts = 0;
+		return 0;
+	}
 	entry.mapping_id = recorder_new_identity(r);
-	if (bpf_map_update_elem(&vmas, &key, &entry, BPF_NOEXIST) && !bpf_map_lookup_elem(&vmas, &key))
+	if (bpf_map_update_elem(&vmas, &key, &entry, BPF_ANY))
 		__sync_fetch_and_add(&r->untracked_mappings, 1);
 	return 0;
 }
@@ -98,6 +109,7 @@ int read_holders(struct bpf_iter__task_file *ctx)
 	entry = file_entry_get(r, file, EVENT_FILE_FROM_SCAN, &is_new);
 	if (!entry)
 		return 0;
+	entry->seen = r->audit;
 	__builtin_memset(&row, 0, sizeof(row));
 	scan_header(&row.header, EVENT_HOLDER, sizeof(row.holder));
 	process_identity(task, &row.header.who);
@@ -107,24 +119,15 @@ int read_holders(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
-/*
- * A fork copies VMAs before the child has its own identity: first its leader is still the parent's, then its struct
- * pid is. Until both are its own (copy_process() in kernel/fork.c) it cannot be named.
- */
-static __always_inline bool owner_settled(struct task_struct *owner, struct mm_struct *mm)
+/* False if the kernel uses the memory for something else: then the end of our VMA was skipped, and an audit is due. */
+static __always_inline bool is_vfio_vma(struct vm_area_struct *vma)
 {
-	struct mm_struct *leader_mm = BPF_CORE_READ(owner, group_leader, mm);
+	struct file *file;
 
-	if (leader_mm && leader_mm != mm)
+	if (!(BPF_CORE_READ(vma, vm_flags) & VM_PFNMAP))
 		return false;
-	return BPF_CORE_READ(owner, thread_pid, numbers[0].nr) == BPF_CORE_READ(owner, pid);
-}
-
-static __always_inline bool mm_settled(struct mm_struct *mm, __u64 mapped_ns)
-{
-	if (!bpf_core_field_exists(struct rw_semaphore, count))
-		return bpf_ktime_get_boot_ns() - mapped_ns > COPY_SETTLES_NS;
-	return !(BPF_CORE_READ(mm, mmap_lock.count.counter) & RWSEM_WRITER_LOCKED);
+	file = BPF_CORE_READ(vma, vm_file);
+	return file && is_vfio_device_file(file);
 }
 
 /*
@@ -140,7 +143,8 @@ int read_mappings(struct bpf_iter__bpf_map_elem *ctx)
 	struct row_mapping row;
 	struct task_struct *owner;
 	struct mm_struct *mm;
-	bool settled;
+	struct recorder *r;
+	bool settled, ours;
 	__u64 key;
 
 	if (!address || !entry || !entry->mapping_id)
@@ -151,25 +155,29 @@ int read_mappings(struct bpf_iter__bpf_map_elem *ctx)
 	scan_header(&row.header, EVENT_MAPPING, sizeof(row.mapping));
 
 	mm = BPF_CORE_READ(vma, vm_mm);
-	settled = mm_settled(mm, entry->mapped_ns);
+	settled = vma_settled(vma, entry);
 	mapping_describe(&row.mapping, entry, BPF_CORE_READ(vma, vm_start), BPF_CORE_READ(vma, vm_end),
 			 BPF_CORE_READ(vma, vm_pgoff));
 	row.mapping.page_prot = BPF_CORE_READ(vma, vm_page_prot.pgprot);
 	row.mapping.vm_flags = BPF_CORE_READ(vma, vm_flags);
 	if (bpf_core_field_exists(struct mm_struct, owner)) {
 		owner = BPF_CORE_READ(mm, owner);
-		if (owner) {
-			settled = settled && owner_settled(owner, mm);
+		if (owner)
 			process_identity(owner, &row.header.who);
-		}
 	}
-	settled = settled && mm_settled(mm, entry->mapped_ns);
-	if (!settled)
+	if (!settled || !vma_settled(vma, entry))
 		row.mapping.flags |= EVENT_MAPPING_UNSETTLED;
+	ours = is_vfio_vma(vma);
 
 	again = bpf_map_lookup_elem(&vmas, &key);
 	if (!again || again->mapping_id != row.mapping.mapping_id)
 		return 0;
+	if (!ours) {
+		r = recorder_get();
+		if (r)
+			__sync_fetch_and_add(&r->suspect, 1);
+		return 0;
+	}
 	bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
 	return 0;
 }

@@ -56,6 +56,8 @@ void manager_fill_status(void *userdata, struct status *ret)
 	ret->started_ns = manager->started_ns;
 	ret->now_ns = manager_now_ns();
 	ret->readings = manager->readings;
+	ret->skipped = manager->skipped;
+	ret->audits = manager->audits;
 	ret->journal_suppressed = journal_suppressed(manager->journal);
 	if (manager->bus)
 		bus_stats(manager->bus, &stats);

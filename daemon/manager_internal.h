@@ -32,6 +32,11 @@ struct manager {
 	bool mappings_changed;       /* VMAs were copied: their ranges must be read */
 	bool unsettled;              /* the last reading met ranges that were still changing */
 	bool started;                /* the first reading is over: what later ones find was missed, not old */
+	uint64_t skipped;            /* probes_skipped() at the last audit */
+	uint64_t skipped_releases;
+	uint64_t suspect;            /* recorder.suspect at the last audit */
+	uint64_t audited_ns;         /* CLOCK_BOOTTIME of the last audit */
+	uint64_t audits;
 	unsigned int readings_due;   /* readings of everything still to be made after a loss */
 	char reported[STATUS_REASONS_MAX][STATUS_REASON_LEN]; /* degraded reasons already in the journal */
 	size_t n_reported;

@@ -16,6 +16,9 @@
 /* How soon to look again at modules on their way and at ranges that were changing. */
 #define RETRY_USEC 20000ULL
 
+/* Between audits while nobody asks. An audit walks the VMAs of all processes. */
+#define AUDIT_INTERVAL_NS 1000000000ULL
+
 uint64_t manager_now_ns(void)
 {
 	struct timespec now;
@@ -158,6 +161,65 @@ static int read_everything(struct manager *manager)
 	return 0;
 }
 
+static int run_iterator(struct manager *manager, enum probes_iterator iterator)
+{
+	return scan_read(manager->probes, iterator, take_row, manager);
+}
+
+/*
+ * Puts the tables right after the kernel skipped a recording program, or when it may have while no daemon looked:
+ * finds what is missing, and removes what is gone. See bpf/audit.bpf.c.
+ */
+static int audit(struct manager *manager, bool files)
+{
+	struct recorder *recorder = probes_recorder(manager->probes);
+	int r;
+
+	manager->audits++;
+	manager->audited_ns = manager_now_ns();
+	manager->suspect = __atomic_load_n(&recorder->suspect, __ATOMIC_ACQUIRE);
+	__atomic_add_fetch(&recorder->audit, 1, __ATOMIC_ACQ_REL);
+	r = run_iterator(manager, ITERATOR_MARK_MAPPINGS);
+	if (r == 0 && files)
+		r = run_iterator(manager, ITERATOR_MARK_FILES);
+	if (r == 0)
+		r = run_iterator(manager, ITERATOR_FIND);
+	if (r == 0)
+		r = run_iterator(manager, ITERATOR_HOLDERS);
+	if (r == 0)
+		r = run_iterator(manager, ITERATOR_DROP_MAPPINGS);
+	if (r == 0 && files)
+		r = run_iterator(manager, ITERATOR_DROP_FILES);
+	return r == 0 ? read_everything(manager) : r;
+}
+
+/* The kernel's count of skipped runs, or an entry met without its VMA, says that the tables are not right. */
+static bool audit_is_due(struct manager *manager)
+{
+	struct recorder *recorder = probes_recorder(manager->probes);
+	uint64_t releases;
+
+	return probes_skipped(manager->probes, &releases) != manager->skipped ||
+	       __atomic_load_n(&recorder->suspect, __ATOMIC_ACQUIRE) != manager->suspect;
+}
+
+static int audit_if_due(struct manager *manager)
+{
+	uint64_t skipped, releases;
+	bool files;
+
+	if (!audit_is_due(manager))
+		return 0;
+	skipped = probes_skipped(manager->probes, &releases);
+	if (skipped > manager->skipped)
+		journal_events_lost(manager->journal, "runs of recording programs skipped by the kernel",
+				    skipped - manager->skipped);
+	files = releases != manager->skipped_releases;
+	manager->skipped = skipped;
+	manager->skipped_releases = releases;
+	return audit(manager, files);
+}
+
 static void note_losses(struct manager *manager)
 {
 	struct recorder *recorder = probes_recorder(manager->probes);
@@ -196,33 +258,28 @@ void manager_on_drained(void *userdata)
 	note_losses(manager);
 	if (manager->modules_changed)
 		manager_update_probes(manager);
-	if (manager->readings_due)
+	if (manager_now_ns() - manager->audited_ns > AUDIT_INTERVAL_NS)
+		r = audit_if_due(manager);
+	if (r == 0 && manager->readings_due)
 		r = read_everything(manager);
-	else if (manager->mappings_changed)
+	else if (r == 0 && manager->mappings_changed)
 		r = read_mappings(manager);
 	if (r < 0)
 		fprintf(stderr, SD_WARNING "cannot read the mappings: %s; trying again\n", strerror(-r));
-	if (r < 0 || manager->readings_due || manager->unsettled)
+	if (r < 0 || manager->readings_due || manager->unsettled || audit_is_due(manager))
 		look_again(manager);
 	manager_report_degraded(manager);
 	if (manager->bus)
 		bus_events_added(manager->bus);
 }
 
-/* Finds what was there before recording began; the files and mappings found get entries of their own. */
-static int find_older(struct manager *manager)
-{
-	int r = scan_read(manager->probes, ITERATOR_FIND, take_row, manager);
-
-	return r < 0 ? r : scan_read(manager->probes, ITERATOR_HOLDERS, take_row, manager);
-}
-
+/* The audit finds what was there before, and what a recording without a daemon missed. */
 static void recording_began(struct manager *manager)
 {
-	int r = find_older(manager);
+	int r;
 
-	if (r >= 0)
-		r = read_everything(manager);
+	manager->skipped = probes_skipped(manager->probes, &manager->skipped_releases);
+	r = audit(manager, manager->skipped_releases > 0);
 	if (r < 0)
 		fprintf(stderr, SD_WARNING "cannot read what is mapped already: %s; trying again\n", strerror(-r));
 	if (r < 0 || manager->unsettled)
@@ -271,6 +328,8 @@ int manager_refresh(void *userdata, unsigned int what)
 	int r;
 
 	r = ring_consume(manager->ring);
+	if (r >= 0)
+		r = audit_if_due(manager);
 	if (r >= 0 && what & BUS_REFRESH_DEVICES)
 		r = pci_enumerate(manager->options.sys, found_device, manager);
 	if (r >= 0 && what & BUS_REFRESH_DEVICES)

@@ -120,6 +120,7 @@ static void print_live(struct json_object *status, const struct options *options
 	put_value(status, "Events", "events");
 	put_value(status, "Lost", "lost");
 	put_losses(status);
+	put_value(status, "Skipped", "skipped");
 	put_counts(status);
 	put_list(status, "Attached", "attached", true, "", options);
 	put_list(status, "Missing", "missing", true, output_bad(options), options);

@@ -171,6 +171,8 @@ struct json_object *status_to_json(const struct status *status, const struct led
 	row_text(&row, "recording_reason", status->recording_reason, sizeof(status->recording_reason));
 	row_bool(&row, "adopted", status->adopted, true);
 	row_count(&row, "readings", status->readings, true);
+	row_count(&row, "skipped", status->skipped, true);
+	row_count(&row, "audits", status->audits, true);
 	row_count(&row, "ring_size", status->ring_size, status->recorder_known);
 	row_count(&row, "journal_suppressed", status->journal_suppressed, true);
 	row_count(&row, "clients", status->clients, true);

@@ -52,13 +52,15 @@ struct status {
 	uint64_t ring_size;        /* bytes */
 	uint64_t started_ns, now_ns; /* CLOCK_BOOTTIME */
 	uint64_t readings;         /* times the truth was read */
+	uint64_t skipped;          /* runs of recording programs that the kernel skipped: what they would have seen was not seen */
+	uint64_t audits;           /* times the tables were compared with all VMAs */
 	uint64_t journal_suppressed; /* journal records held back by the rate limit */
 	uint64_t clients;          /* bus connections on the peer socket */
 };
 
 /*
  * The status object of the JSON contract. Keys beyond it: `recording`, `recording_reason`, `adopted`, `kernel_types` (an array of
- * {type, generated, delivered, lost} per kernel event type), `untracked` {mappings, files, cookies}, `readings`,
+ * {type, generated, delivered, lost} per kernel event type), `skipped`, `audits`, `untracked` {mappings, files, cookies}, `readings`,
  * `uptime` (seconds), `points` (every attach point with its state), `version`.
  * NULL: out of memory.
  */

@@ -16,6 +16,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "audit.skel.h"
 #include "cleanup.h"
 #include "record.skel.h"
 #include "record_build.h"
@@ -30,8 +31,10 @@ struct probes {
 	struct watch_bpf *watch;
 	struct bpf_link *watch_links[2];
 	struct scan_bpf *scan;
+	struct audit_bpf *audit;
 	struct bpf_link *iterators[ITERATORS];
-	int links[N_TARGETS]; /* -1: not attached */
+	int links[N_TARGETS];    /* -1: not attached */
+	int programs[N_TARGETS]; /* behind the links */
 	bool function_exists[N_TARGETS];
 	enum recording_state state;
 	bool adopted;
@@ -165,7 +168,7 @@ int probes_new(struct probes **ret, const char *pin_directory, const char *sys, 
 	if (!probes)
 		return -ENOMEM;
 	for (size_t i = 0; i < N_TARGETS; i++)
-		probes->links[i] = -1;
+		probes->links[i] = probes->programs[i] = -1;
 	probes->state = RECORDING_WAITING;
 	probes->pin_directory = strdup(pin_directory);
 	probes->sys = strdup(sys);
@@ -193,11 +196,15 @@ static void let_go(struct probes *probes, bool keep)
 		probes->iterators[i] = NULL;
 	}
 	scan_bpf__destroy(probes->scan);
+	audit_bpf__destroy(probes->audit);
 	probes->scan = NULL;
+	probes->audit = NULL;
 	if (!keep)
 		unpin_all(probes->pin_directory, true);
-	for (size_t i = 0; i < N_TARGETS; i++)
+	for (size_t i = 0; i < N_TARGETS; i++) {
 		closefd(&probes->links[i]);
+		closefd(&probes->programs[i]);
+	}
 	probes->adopted = false;
 }
 
@@ -400,10 +407,68 @@ static int load_scan(struct probes *probes, const struct addresses *addresses)
 		r = attach_iterator(probes, ITERATOR_FILES, scan->progs.read_files, scan->maps.files);
 	if (r == 0)
 		r = attach_iterator(probes, ITERATOR_COOKIES, scan->progs.read_cookies, scan->maps.cookies);
-	if (r < 0)
-		snprintf(probes->reason, sizeof(probes->reason), "the kernel refuses the reading programs: %s",
-			 strerror(-r));
 	return r;
+}
+
+static int load_audit(struct probes *probes, const struct addresses *addresses)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, options, .pin_root_path = probes->pin_directory);
+	struct audit_bpf *audit = audit_bpf__open_opts(&options);
+	int r;
+
+	if (!audit)
+		return -errno;
+	probes->audit = audit;
+	audit->rodata->vfio_device_fops_mmap_address = addresses->mmap;
+	r = audit_bpf__load(audit);
+	if (r == 0)
+		r = attach_iterator(probes, ITERATOR_MARK_MAPPINGS, audit->progs.mark_mappings, audit->maps.vmas);
+	if (r == 0)
+		r = attach_iterator(probes, ITERATOR_DROP_MAPPINGS, audit->progs.drop_mappings, audit->maps.vmas);
+	if (r == 0)
+		r = attach_iterator(probes, ITERATOR_MARK_FILES, audit->progs.mark_files, audit->maps.files);
+	if (r == 0)
+		r = attach_iterator(probes, ITERATOR_DROP_FILES, audit->progs.drop_files, audit->maps.files);
+	return r;
+}
+
+/* The programs behind the links, for their count of skipped runs. */
+static int find_programs(struct probes *probes)
+{
+	struct bpf_link_info info;
+	__u32 length;
+
+	for (size_t i = 0; i < N_TARGETS; i++) {
+		if (probes->links[i] < 0)
+			continue;
+		memset(&info, 0, sizeof(info));
+		length = sizeof(info);
+		if (bpf_obj_get_info_by_fd(probes->links[i], &info, &length) < 0)
+			return -errno;
+		probes->programs[i] = bpf_prog_get_fd_by_id(info.prog_id);
+		if (probes->programs[i] < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+uint64_t probes_skipped(const struct probes *probes, uint64_t *releases)
+{
+	struct bpf_prog_info info;
+	uint64_t skipped = 0;
+	__u32 length;
+
+	*releases = 0;
+	for (size_t i = 0; i < N_TARGETS; i++) {
+		memset(&info, 0, sizeof(info));
+		length = sizeof(info);
+		if (probes->programs[i] < 0 || bpf_obj_get_info_by_fd(probes->programs[i], &info, &length) < 0)
+			continue;
+		skipped += info.recursion_misses;
+		if (strcmp(targets[i].program, "vfio_file_release") == 0)
+			*releases = info.recursion_misses;
+	}
+	return skipped;
 }
 
 static int begin_recording(struct probes *probes)
@@ -428,7 +493,15 @@ static int begin_recording(struct probes *probes)
 		if (r < 0)
 			return r;
 	}
-	return load_scan(probes, &addresses);
+	r = find_programs(probes);
+	if (r == 0)
+		r = load_scan(probes, &addresses);
+	if (r == 0)
+		r = load_audit(probes, &addresses);
+	if (r < 0)
+		snprintf(probes->reason, sizeof(probes->reason), "the kernel refuses the reading programs: %s",
+			 strerror(-r));
+	return r;
 }
 
 /* Says whether recording is possible now, and if not what it waits for. */

@@ -49,8 +49,25 @@ int probes_ring_fd(const struct probes *probes);
 struct recorder *probes_recorder(const struct probes *probes);
 
 /* An iterator to read(2) rows of struct event from; the caller closes it. -ENODATA: nothing is being recorded. */
-enum probes_iterator { ITERATOR_FIND, ITERATOR_FILES, ITERATOR_COOKIES, ITERATOR_MAPPINGS, ITERATOR_HOLDERS, ITERATORS };
+enum probes_iterator {
+	ITERATOR_FIND,          /* no rows: makes older mappings and files known */
+	ITERATOR_FILES,
+	ITERATOR_COOKIES,
+	ITERATOR_MAPPINGS,
+	ITERATOR_HOLDERS,
+	ITERATOR_MARK_MAPPINGS, /* no rows: the steps of an audit, see bpf/audit.bpf.c */
+	ITERATOR_MARK_FILES,
+	ITERATOR_DROP_MAPPINGS,
+	ITERATOR_DROP_FILES,
+	ITERATORS,
+};
 int probes_iterator_open(struct probes *probes, enum probes_iterator which);
+
+/*
+ * How often the kernel skipped a recording program since it was loaded, because that program was already running on the
+ * CPU: what it would have seen was not seen, and an audit is due. Of that, in *releases, the one for closed files.
+ */
+uint64_t probes_skipped(const struct probes *probes, uint64_t *releases);
 
 /* Removes the pins of @pin_directory: recording ends, also one that no daemon attends to. 0 or a negative errno. */
 int probes_detach(const char *pin_directory);

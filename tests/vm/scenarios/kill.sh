@@ -20,7 +20,11 @@ done
 eventually "the storm is over" 300 test -e /tmp/storm-over
 expect_balance
 expect "the ledger is exact afterwards" check-ledger --require-some 2 --expect-origin event
-expect_equal "20,000 pairs were seen" "$(status '.kernel_types[] | select(.type == "map") | .generated')" 20002
+# A preemptible kernel may skip a program; that is counted, and its run can be missing from what was generated.
+seen=$(status '.kernel_types[] | select(.type == "map") | .generated') skipped=$(status .skipped)
+if [ "$seen" -gt 20002 ] || [ $((seen + skipped)) -lt 20002 ]; then
+	fail "of 20,002 mmaps $seen were seen and $skipped skipped"
+fi
 expect_equal "the cookie is known, with all times it was issued" \
 	"$(vfiowatch cookies --device 0000:00:01.0 --json | jq -c '[.[] | [.region, .offset, .size, .issued]]')" \
 	'[[2,"0x20000000000",16777216,3]]'
