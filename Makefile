@@ -46,7 +46,7 @@ $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(DEPFLAGS) -c -o $@ $<
 
-$(call obj,daemon/source/probes.c): $(SKELETONS) $(B)/bpf/record_build.h
+$(call obj,daemon/source/probes.c daemon/source/probes_load.c): $(SKELETONS) $(B)/bpf/record_build.h
 
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h include/vfiowatch/*.h)
 	@mkdir -p $(@D)

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
 /*
- * Audits: removing table entries whose end was not seen, because the kernel skipped the program that would have seen it.
+ * Audits: removing table entries whose end was not seen, because the kernel skipped the program that would
+ * have seen it.
  *
- * The daemon raises recorder.audit, then runs mark_*: every entry at rest becomes a candidate. Then it walks all VMAs and
- * descriptors (scan.bpf.c), which notes what was seen. A candidate that was not seen is dead, since it was at rest before the
- * walk began: drop_* removes it. An entry that cannot be a candidate three audits in a row is one all the same: its VMA's
- * memory holds something else.
+ * The daemon raises recorder.audit, then runs mark_*: every entry at rest becomes a candidate. Then it walks
+ * all VMAs and descriptors (scan.bpf.c), which notes what was seen. A candidate that was not seen is dead,
+ * since it was at rest before the walk began: drop_* removes it. An entry that cannot be a candidate three
+ * audits in a row is one all the same: its VMA's memory holds something else.
  */
 
 #include "settled.bpf.h"

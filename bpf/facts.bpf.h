@@ -2,7 +2,8 @@
 #ifndef VFIOWATCH_FACTS_BPF_H
 #define VFIOWATCH_FACTS_BPF_H
 
-/* What can be read from kernel structures about processes, device files and VMAs. Shared by recording and scanning. */
+/* What can be read from kernel structures about processes, device files and VMAs. Shared by recording and
+ * scanning. */
 
 #include "kernel_types.bpf.h"
 #include "ring.bpf.h"
@@ -30,7 +31,8 @@ static __always_inline void process_identity(struct task_struct *task, struct ev
 	bpf_core_read(&id->comm, sizeof(id->comm), &leader->comm);
 }
 
-/* The same of the current process, by direct loads: this is on the path of every mmap and ioctl of a VFIO device. */
+/* The same of the current process, by direct loads: this is on the path of every mmap and ioctl of a VFIO
+ * device. */
 static __always_inline void current_identity(struct event_process_id *id)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -91,7 +93,8 @@ static __always_inline void device_facts(struct device *dev, struct file_entry *
 	struct pci_bus *bus;
 	char bus_name[4] = {};
 
-	bpf_probe_read_kernel_str(entry->event.device, sizeof(entry->event.device), BPF_CORE_READ(dev, kobj.name));
+	bpf_probe_read_kernel_str(entry->event.device, sizeof(entry->event.device),
+				  BPF_CORE_READ(dev, kobj.name));
 	bpf_probe_read_kernel_str(bus_name, sizeof(bus_name), BPF_CORE_READ(dev, bus, name));
 	if (bus_name[0] != 'p' || bus_name[1] != 'c' || bus_name[2] != 'i')
 		return;
@@ -101,13 +104,13 @@ static __always_inline void device_facts(struct device *dev, struct file_entry *
 	for (__u32 i = 0; i < EVENT_BARS; i++)
 		entry->bars[i] = bar_range(pdev, i);
 	entry->event.flags |= EVENT_DEVICE_IS_PCI;
-	entry->event.pci_address =
-		EVENT_PCI_ADDRESS(pci_domain(bus), BPF_CORE_READ(bus, number), (__u8)BPF_CORE_READ(pdev, devfn));
+	entry->event.pci_address = EVENT_PCI_ADDRESS(pci_domain(bus), BPF_CORE_READ(bus, number),
+						     (__u8)BPF_CORE_READ(pdev, devfn));
 }
 
 /*
- * The entry of a VFIO device file; made if there is none, which is the case when it is opened and when it was open
- * before recording began (@flags says which). NULL: no room, and counted. *is_new says if it was made.
+ * The entry of a VFIO device file; made if there is none, which is the case when it is opened and when it was
+ * open before recording began (@flags says which). NULL: no room, and counted. *is_new says if it was made.
  */
 static __always_inline struct file_entry *file_entry_get(struct recorder *r, struct file *file, __u32 flags,
 							 bool *is_new)
@@ -136,15 +139,18 @@ static __always_inline struct file_entry *file_entry_get(struct recorder *r, str
 	return entry;
 }
 
-/* For bpf_for_each_map_elem() over cookies, when a file goes. A DMABUF is a file of its own and outlives the device file it came from. */
-static __attribute__((unused)) long forget_cookie(struct bpf_map *map, struct cookie_key *key, struct cookie_entry *entry, __u64 *file_id)
+/* For bpf_for_each_map_elem() over cookies, when a file goes. A DMABUF is a file of its own and outlives the
+ * device file it came from. */
+static __attribute__((unused)) long forget_cookie(struct bpf_map *map, struct cookie_key *key,
+						  struct cookie_entry *entry, __u64 *file_id)
 {
 	if (entry->event.file_id == *file_id && entry->event.dialect != DIALECT_DMA_BUF)
 		bpf_map_delete_elem(map, key);
 	return 0;
 }
 
-static __always_inline void layout_of_page_frame(struct vma_entry *entry, const struct file_entry *file, __u64 pgoff)
+static __always_inline void layout_of_page_frame(struct vma_entry *entry, const struct file_entry *file,
+						 __u64 pgoff)
 {
 	const struct bar_range *bar;
 
@@ -162,7 +168,8 @@ static __always_inline void layout_of_page_frame(struct vma_entry *entry, const 
 	}
 }
 
-static __always_inline void layout_of_cookie(struct vma_entry *entry, const struct file_entry *file, __u64 pgoff)
+static __always_inline void layout_of_cookie(struct vma_entry *entry, const struct file_entry *file,
+					     __u64 pgoff)
 {
 	__u64 region = pgoff >> COOKIE_REGION_SHIFT, page = pgoff & COOKIE_PAGE_MASK;
 	const struct bar_range *bar;
@@ -178,11 +185,12 @@ static __always_inline void layout_of_cookie(struct vma_entry *entry, const stru
 }
 
 /*
- * Where the bytes of a VMA come from, by the rules of vfio-pci's own VMA operations; for drivers with others that stays
- * unknown. @pgoff is vm_pgoff now; @request is what userspace gave to mmap, NULL if that was not seen.
+ * Where the bytes of a VMA come from, by the rules of vfio-pci's own VMA operations; for drivers with others
+ * that stays unknown. @pgoff is vm_pgoff now; @request is what userspace gave to mmap, NULL if that was not
+ * seen.
  */
-static __always_inline void vma_layout(struct vma_entry *entry, const struct file_entry *file, const void *vm_ops,
-				       __u64 pgoff, const __u64 *request)
+static __always_inline void vma_layout(struct vma_entry *entry, const struct file_entry *file,
+				       const void *vm_ops, __u64 pgoff, const __u64 *request)
 {
 	entry->region = EVENT_REGION_UNKNOWN;
 	if (request) {
@@ -198,8 +206,8 @@ static __always_inline void vma_layout(struct vma_entry *entry, const struct fil
 }
 
 /* Fills @mapping from the entry and what the VMA says now. */
-static __always_inline void mapping_describe(struct event_mapping *mapping, const struct vma_entry *entry, __u64 start,
-					     __u64 end, __u64 pgoff)
+static __always_inline void mapping_describe(struct event_mapping *mapping, const struct vma_entry *entry,
+					     __u64 start, __u64 end, __u64 pgoff)
 {
 	mapping->mapping_id = entry->mapping_id;
 	mapping->file_id = entry->file_id;

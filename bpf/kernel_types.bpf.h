@@ -3,8 +3,8 @@
 #define VFIOWATCH_KERNEL_TYPES_BPF_H
 
 /*
- * The kernel types we read, with only the fields we read; CO-RE finds their real offsets. A field that some kernels
- * lack is asked for with bpf_core_field_exists() before it is read.
+ * The kernel types we read, with only the fields we read; CO-RE finds their real offsets. A field that some
+ * kernels lack is asked for with bpf_core_field_exists() before it is read.
  */
 
 #include <stdbool.h>
@@ -13,7 +13,7 @@
 #include <linux/types.h>
 
 /* include/linux/mm.h */
-#define VM_PFNMAP 0x00000400UL
+#define VM_PFNMAP  0x00000400UL
 
 #define PAGE_SHIFT 12
 
@@ -131,7 +131,8 @@ struct resource {
 	unsigned long flags;
 };
 
-/* domain_nr: CONFIG_PCI_DOMAINS_GENERIC (arm64). x86 keeps the domain in sysdata, arch/x86/include/asm/pci.h. */
+/* domain_nr: CONFIG_PCI_DOMAINS_GENERIC (arm64). x86 keeps the domain in sysdata, arch/x86/include/asm/pci.h.
+ */
 struct pci_bus {
 	unsigned char number;
 	void *sysdata;
@@ -154,8 +155,8 @@ struct vfio_device {
 };
 
 /*
- * Since the kernel change "vfio: Allocate per device file structure" (2023) file->private_data of a VFIO device file
- * is this; before, it is the struct vfio_device itself.
+ * Since the kernel change "vfio: Allocate per device file structure" (2023) file->private_data of a VFIO
+ * device file is this; before, it is the struct vfio_device itself.
  */
 struct vfio_device_file {
 	struct vfio_device *device;

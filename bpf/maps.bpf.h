@@ -3,9 +3,9 @@
 #define VFIOWATCH_MAPS_BPF_H
 
 /*
- * The maps shared by all our BPF objects, pinned by name so that they outlive the daemon. Hash tables allocate entries
- * as they come. When one is full (or memory is short) the new entry is not tracked: that is counted in struct recorder
- * and shown as degraded; nothing that the kernel does is refused.
+ * The maps shared by all our BPF objects, pinned by name so that they outlive the daemon. Hash tables
+ * allocate entries as they come. When one is full (or memory is short) the new entry is not tracked: that is
+ * counted in struct recorder and shown as degraded; nothing that the kernel does is refused.
  */
 
 #include <linux/bpf.h>
@@ -14,19 +14,20 @@
 
 #include "vfiowatch/event.h"
 
-/* A VMA that maps a VFIO device file, keyed by its address: the kernel frees it only after we deleted the entry. */
+/* A VMA that maps a VFIO device file, keyed by its address: the kernel frees it only after we deleted the
+ * entry. */
 struct vma_entry {
-	__u64 mapping_id;     /* 0: the mmap has not returned yet */
+	__u64 mapping_id; /* 0: the mmap has not returned yet */
 	__u64 file_id;
 	__u64 mapped_ns;
-	__s64 offset_delta;   /* pages: file offset = vm_pgoff + offset_delta */
-	__s64 phys_delta;     /* pages: page frame = vm_pgoff + phys_delta */
-	__u64 request_pgoff;  /* vm_pgoff as userspace asked for it, before the driver rewrote it */
+	__s64 offset_delta;  /* pages: file offset = vm_pgoff + offset_delta */
+	__s64 phys_delta;    /* pages: page frame = vm_pgoff + phys_delta */
+	__u64 request_pgoff; /* vm_pgoff as userspace asked for it, before the driver rewrote it */
 	__u32 region;
-	__u32 flags;          /* enum event_mapping_flags */
-	__u64 candidate;      /* audits, see audit.bpf.c: the last one that must see this VMA */
-	__u64 seen;           /* the last one that saw it */
-	__u64 doubts;         /* audits in a row in which it could not be a candidate */
+	__u32 flags;     /* enum event_mapping_flags */
+	__u64 candidate; /* audits, see audit.bpf.c: the last one that must see this VMA */
+	__u64 seen;      /* the last one that saw it */
+	__u64 doubts;    /* audits in a row in which it could not be a candidate */
 };
 
 /* A memory BAR in page frames; pages 0: not there. BARs do not move while the device is open. */
@@ -39,12 +40,12 @@ struct file_entry {
 	struct event_file event;
 	struct event_process_id opener;
 	struct bar_range bars[EVENT_BARS]; /* all 0: not PCI */
-	__u64 candidate;      /* audits, as in struct vma_entry */
+	__u64 candidate;                   /* audits, as in struct vma_entry */
 	__u64 seen;
 };
 
 struct cookie_key {
-	__u64 file;           /* address of the struct file, or of the struct dma_buf */
+	__u64 file; /* address of the struct file, or of the struct dma_buf */
 	__u64 offset;
 	__u32 region;
 	__u32 dialect;

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
 /*
- * Recording: what VFIO issues and maps, and how long it lives. Attached by trampolines to functions of the vfio modules
- * and to the two places where the kernel copies and frees VMAs. The tables hold the truth; the events are hints of it.
+ * Recording: what VFIO issues and maps, and how long it lives. Attached by trampolines to functions of the
+ * vfio modules and to the two places where the kernel copies and frees VMAs. The tables hold the truth; the
+ * events are hints of it.
  *
- * The kernel skips such a program when it is already running on the CPU, also when that run was merely preempted
- * (__bpf_prog_enter_recur() in kernel/bpf/trampoline.c). On a preemptible kernel that happens, and bpf_preempt_disable() does not help: its
- * end is where the preemption then takes place. So no program may count on another one having run, and what was
- * skipped is found by the daemon from the kernel's count of it, and put right by an audit (audit.bpf.c).
+ * The kernel skips such a program when it is already running on the CPU, also when that run was merely
+ * preempted
+ * (__bpf_prog_enter_recur() in kernel/bpf/trampoline.c). On a preemptible kernel that happens, and
+ * bpf_preempt_disable() does not help: its end is where the preemption then takes place. So no program may
+ * count on another one having run, and what was skipped is found by the daemon from the kernel's count of it,
+ * and put right by an audit (audit.bpf.c).
  */
 
 #include "facts.bpf.h"
@@ -23,7 +26,9 @@ static __always_inline void event_file_open(struct recorder *r, const struct fil
 
 	if (!header)
 		return;
-	current_identity(&header->who);
+	/* Who opened a file that is older is not known; it is not the one who uses it now. */
+	if (!(entry->event.flags & EVENT_FILE_FROM_SCAN))
+		current_identity(&header->who);
 	*(struct event_file *)(header + 1) = entry->event;
 	event_submit(r, header);
 }
@@ -53,7 +58,8 @@ static __always_inline struct file *current_file(long fd)
 	return file;
 }
 
-/* VFIO_GROUP_GET_DEVICE_FD; another thread may have closed the descriptor already, then there is nothing to see. */
+/* VFIO_GROUP_GET_DEVICE_FD; another thread may have closed the descriptor already, then there is nothing to
+ * see. */
 static __always_inline void file_opened_by_group(long fd)
 {
 	struct recorder *r = recorder_get();
@@ -133,7 +139,8 @@ int BPF_PROG(vfio_file_release, struct inode *inode, struct file *file)
 }
 
 /* Counts the cookie as issued once more, making its entry if it is new, and tells of it. */
-static __always_inline void cookie_issued(struct recorder *r, struct cookie_key *key, struct cookie_entry *fresh)
+static __always_inline void cookie_issued(struct recorder *r, struct cookie_key *key,
+					  struct cookie_entry *fresh)
 {
 	struct event_header *header;
 	struct cookie_entry *entry;
@@ -167,8 +174,8 @@ static __always_inline void cookie_issued(struct recorder *r, struct cookie_key 
 }
 
 /*
- * The copy that userspace got is read back: another thread of the process can change it in between and so lie about
- * its own cookie, but not about anybody else's.
+ * The copy that userspace got is read back: another thread of the process can change it in between and so lie
+ * about its own cookie, but not about anybody else's.
  */
 static __always_inline void region_info_issued(struct recorder *r, struct file *file, const void *arg)
 {
@@ -270,7 +277,7 @@ int BPF_PROG(vfio_device_ioctl, struct file *file, unsigned int cmd, unsigned lo
 
 static __always_inline void dma_buf_released(struct dma_buf *dmabuf)
 {
-	struct cookie_key key = { .file = (__u64)dmabuf, .dialect = DIALECT_DMA_BUF };
+	struct cookie_key key = {.file = (__u64)dmabuf, .dialect = DIALECT_DMA_BUF};
 	struct recorder *r = recorder_get();
 	struct event_header *header;
 	struct cookie_entry *entry;
@@ -300,7 +307,7 @@ int BPF_PROG(dma_buf_release, struct dma_buf *dmabuf)
 /* The cookie is in vm_pgoff only until the driver's handler ran, so it is kept from here to the exit. */
 static __always_inline void mmap_begins(struct vm_area_struct *vma)
 {
-	struct vma_entry entry = { .request_pgoff = vma->vm_pgoff };
+	struct vma_entry entry = {.request_pgoff = vma->vm_pgoff};
 	__u64 key = (__u64)vma;
 
 	bpf_map_update_elem(&vmas, &key, &entry, BPF_ANY);
@@ -314,8 +321,8 @@ int BPF_PROG(vfio_mmap_enter, struct file *file, struct vm_area_struct *vma)
 }
 
 /*
- * The entry that mmap_begins() made. If the kernel skipped that there is none, or one whose end was skipped as well; then
- * there is a new one and *request stays NULL.
+ * The entry that mmap_begins() made. If the kernel skipped that there is none, or one whose end was skipped
+ * as well; then there is a new one and *request stays NULL.
  */
 static __always_inline struct vma_entry *begun_entry(__u64 key, const __u64 **request)
 {

@@ -3,8 +3,9 @@
 #define VFIOWATCH_RING_BPF_H
 
 /*
- * The only place that writes to the ring. Every event is numbered and counted as generated; if there is no room it is
- * counted as lost. The consumer is woken only when it said that it sleeps: while it is busy it polls by itself.
+ * The only place that writes to the ring. Every event is numbered and counted as generated; if there is no
+ * room it is counted as lost. The consumer is woken only when it said that it sleeps: while it is busy it
+ * polls by itself.
  */
 
 #include <linux/bpf.h>
@@ -26,8 +27,8 @@ static __always_inline __u64 recorder_new_identity(struct recorder *r)
 }
 
 /*
- * Reserves a zeroed record for an event with a body of @body_size bytes (a compile-time constant) and fills the
- * header but for who. NULL: the ring is full, and the loss is counted.
+ * Reserves a zeroed record for an event with a body of @body_size bytes (a compile-time constant) and fills
+ * the header but for who. NULL: the ring is full, and the loss is counted.
  */
 static __always_inline struct event_header *event_reserve(struct recorder *r, __u16 type, __u32 body_size)
 {
@@ -51,8 +52,8 @@ static __always_inline struct event_header *event_reserve(struct recorder *r, __
 }
 
 /*
- * The exchange is a full barrier between our reservation and the flag: a consumer that goes to sleep sets the flag
- * first and then looks for reservations, so one of the two sees the other.
+ * The exchange is a full barrier between our reservation and the flag: a consumer that goes to sleep sets the
+ * flag first and then looks for reservations, so one of the two sees the other.
  */
 static __always_inline void event_submit(struct recorder *r, struct event_header *header)
 {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
 /*
- * Reading the truth. Two programs find what was there before recording began and put it into the tables; the others
- * read the tables together with the live kernel objects behind their entries. What they write is a row of events.
+ * Reading the truth. Two programs find what was there before recording began and put it into the tables; the
+ * others read the tables together with the live kernel objects behind their entries. What they write is a row
+ * of events.
  */
 
 #include "settled.bpf.h"
@@ -39,13 +40,14 @@ struct row_holder {
 };
 
 /*
- * An entry that is known under the address of this VMA may still belong to one that was there before, if the end of that
- * one and the beginning of this one were both skipped.
+ * An entry that is known under the address of this VMA may still belong to one that was there before, if the
+ * end of that one and the beginning of this one were both skipped.
  */
 static __always_inline bool same_mapping(const struct vma_entry *known, const struct vma_entry *found)
 {
 	return known->mapping_id && known->file_id == found->file_id && known->region == found->region &&
-	       ((known->flags ^ found->flags) & EVENT_MAPPING_PHYS_KNOWN) == 0 && known->phys_delta == found->phys_delta;
+	       ((known->flags ^ found->flags) & EVENT_MAPPING_PHYS_KNOWN) == 0 &&
+	       known->phys_delta == found->phys_delta;
 }
 
 /* Every VMA of every process: those over a VFIO device file that are not known become known. */
@@ -119,7 +121,8 @@ int read_holders(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
-/* False if the kernel uses the memory for something else: then the end of our VMA was skipped, and an audit is due. */
+/* False if the kernel uses the memory for something else: then the end of our VMA was skipped, and an audit
+ * is due. */
 static __always_inline bool is_vfio_vma(struct vm_area_struct *vma)
 {
 	struct file *file;
@@ -131,8 +134,8 @@ static __always_inline bool is_vfio_vma(struct vm_area_struct *vma)
 }
 
 /*
- * The entry's VMA is alive as long as the entry is in the table. It may be freed and used again while we read, so what
- * was read counts only if the entry is still there afterwards.
+ * The entry's VMA is alive as long as the entry is in the table. It may be freed and used again while we
+ * read, so what was read counts only if the entry is still there afterwards.
  */
 SEC("iter/bpf_map_elem")
 int read_mappings(struct bpf_iter__bpf_map_elem *ctx)

@@ -13,8 +13,8 @@
 #define COPY_SETTLES_NS (100ULL * 1000 * 1000)
 
 /*
- * A fork copies VMAs before the child has its own identity: first its leader is still the parent's, then its struct
- * pid is. Until both are its own (copy_process() in kernel/fork.c) it cannot be named.
+ * A fork copies VMAs before the child has its own identity: first its leader is still the parent's, then its
+ * struct pid is. Until both are its own (copy_process() in kernel/fork.c) it cannot be named.
  */
 static __always_inline bool owner_settled(struct task_struct *owner, struct mm_struct *mm)
 {

@@ -3,9 +3,10 @@
 #define VFIOWATCH_CAPTURE_H
 
 /*
- * Capture files: a header, then one frame per event, then an end frame. A frame is a little-endian u32 length, a
- * u32 CRC-32 (zlib) of the event's bytes, and the event as struct event has it (header.size bytes). The end frame has length 0
- * and, as its CRC field, the CRC-32 of all frame CRCs. Files of another byte order or EVENT_VERSION are refused, never guessed at.
+ * Capture files: a header, then one frame per event, then an end frame. A frame is a little-endian u32
+ * length, a u32 CRC-32 (zlib) of the event's bytes, and the event as struct event has it (header.size bytes).
+ * The end frame has length 0 and, as its CRC field, the CRC-32 of all frame CRCs. Files of another byte order
+ * or EVENT_VERSION are refused, never guessed at.
  */
 
 #include <stddef.h>
@@ -18,23 +19,25 @@
 #define CAPTURE_VERSION 1
 
 struct capture_header {
-	char magic[8];              /* "VFIOWCAP" */
-	uint32_t byte_order;        /* 0x01020304 as the writing host stores it */
-	uint16_t version;           /* CAPTURE_VERSION */
-	uint16_t event_version;     /* EVENT_VERSION */
-	uint32_t arch;              /* enum memtype_arch */
+	char magic[8];          /* "VFIOWCAP" */
+	uint32_t byte_order;    /* 0x01020304 as the writing host stores it */
+	uint16_t version;       /* CAPTURE_VERSION */
+	uint16_t event_version; /* EVENT_VERSION */
+	uint32_t arch;          /* enum memtype_arch */
 	uint32_t page_size;
 	int64_t realtime_offset_ns; /* struct snapshot_clock */
 	uint32_t reserved;
-	uint32_t crc;               /* of the fields above */
+	uint32_t crc; /* of the fields above */
 };
 
-void capture_header_fill(struct capture_header *ret, enum memtype_arch arch, uint32_t page_size, int64_t realtime_offset_ns);
+void capture_header_fill(struct capture_header *ret, enum memtype_arch arch, uint32_t page_size,
+			 int64_t realtime_offset_ns);
 
 /* Bytes of the largest frame. */
 #define CAPTURE_FRAME_MAX (8 + sizeof(struct event))
 
-/* Writes the frame of @event into @buffer (CAPTURE_FRAME_MAX bytes) and returns its length; 0 if the event is malformed. */
+/* Writes the frame of @event into @buffer (CAPTURE_FRAME_MAX bytes) and returns its length; 0 if the event is
+ * malformed. */
 size_t capture_frame(const struct event *event, uint8_t *buffer);
 
 /* Appends the end frame for the frames of a running CRC that capture_frame_crc() kept. */
@@ -52,17 +55,19 @@ enum capture_outcome {
 };
 
 struct capture_reader {
-	FILE *file;          /* borrowed; needs no seeking */
-	uint64_t offset;     /* of the frame read last: what an error message names */
-	uint64_t next;       /* offset of the frame to come */
+	FILE *file;                   /* borrowed; needs no seeking */
+	uint64_t offset;              /* of the frame read last: what an error message names */
+	uint64_t next;                /* offset of the frame to come */
 	enum capture_outcome outcome; /* of the last call; after anything but CAPTURE_EVENT it stays */
 	uint32_t running;
-	int error;           /* errno of CAPTURE_IO */
-	char reason[96];     /* what is wrong at offset, for people, without a newline */
+	int error;       /* errno of CAPTURE_IO */
+	char reason[96]; /* what is wrong at offset, for people, without a newline */
 	struct capture_header header;
 };
 
-enum capture_outcome capture_open(struct capture_reader *reader, FILE *file); /* CAPTURE_EVENT: header is good */
-enum capture_outcome capture_next(struct capture_reader *reader, struct event *ret); /* *ret is zero but for CAPTURE_EVENT */
+enum capture_outcome capture_open(struct capture_reader *reader,
+				  FILE *file); /* CAPTURE_EVENT: header is good */
+enum capture_outcome capture_next(struct capture_reader *reader,
+				  struct event *ret); /* *ret is zero but for CAPTURE_EVENT */
 
 #endif

@@ -26,19 +26,27 @@ struct arguments {
 	bool foreground;
 };
 
-enum { OPTION_SOCKET = 256, OPTION_PIN_DIRECTORY, OPTION_NO_SYSTEM_BUS, OPTION_KEEP, OPTION_DETACH, OPTION_PROBE };
+enum {
+	OPTION_SOCKET = 256,
+	OPTION_PIN_DIRECTORY,
+	OPTION_NO_SYSTEM_BUS,
+	OPTION_KEEP,
+	OPTION_DETACH,
+	OPTION_PROBE
+};
 
 static const struct argp_option options[] = {
-	{ "foreground", 'f', NULL, 0, "Run without a service manager", 0 },
-	{ "socket", OPTION_SOCKET, "PATH", 0, "Serve clients at this socket instead of " BUS_SOCKET, 0 },
-	{ "pin-directory", OPTION_PIN_DIRECTORY, "DIR", 0,
-	  "Keep programs and tables here instead of " MANAGER_PIN_DIRECTORY "; must be on a BPF file system", 0 },
-	{ "no-system-bus", OPTION_NO_SYSTEM_BUS, NULL, 0, "Serve the socket only", 0 },
-	{ "keep-recording", OPTION_KEEP, NULL, 0,
-	  "Leave recording on at the end, so that the next vfiowatchd misses nothing", 0 },
-	{ "detach", OPTION_DETACH, NULL, 0, "End a recording that was left on, and exit", 0 },
-	{ "probe", OPTION_PROBE, NULL, 0, "Print what this kernel offers as JSON, and exit", 0 },
-	{ 0 },
+	{"foreground", 'f', NULL, 0, "Run without a service manager", 0},
+	{"socket", OPTION_SOCKET, "PATH", 0, "Serve clients at this socket instead of " BUS_SOCKET, 0},
+	{"pin-directory", OPTION_PIN_DIRECTORY, "DIR", 0,
+	 "Keep programs and tables here instead of " MANAGER_PIN_DIRECTORY "; must be on a BPF file system",
+	 0},
+	{"no-system-bus", OPTION_NO_SYSTEM_BUS, NULL, 0, "Serve the socket only", 0},
+	{"keep-recording", OPTION_KEEP, NULL, 0,
+	 "Leave recording on at the end, so that the next vfiowatchd misses nothing", 0},
+	{"detach", OPTION_DETACH, NULL, 0, "End a recording that was left on, and exit", 0},
+	{"probe", OPTION_PROBE, NULL, 0, "Print what this kernel offers as JSON, and exit", 0},
+	{0},
 };
 
 static error_t parse_option(int key, char *value, struct argp_state *state)
@@ -111,18 +119,27 @@ static int run(const struct manager_options *options)
 int main(int argc, char *argv[])
 {
 	static const struct argp parser = {
-		options, parse_option, NULL,
-		"Records who maps which PCI BAR through VFIO, and keeps the ledger that vfiowatch(1) shows.", NULL, NULL, NULL,
+		options,
+		parse_option,
+		NULL,
+		"Records who maps which PCI BAR through VFIO, and keeps the ledger that vfiowatch(1) shows.",
+		NULL,
+		NULL,
+		NULL,
 	};
 	struct arguments arguments = {
-		.manager = { .pin_directory = MANAGER_PIN_DIRECTORY, .socket = BUS_SOCKET, .sys = SYSFS, .system_bus = true },
+		.manager = {.pin_directory = MANAGER_PIN_DIRECTORY,
+			    .socket = BUS_SOCKET,
+			    .sys = SYSFS,
+			    .system_bus = true},
 	};
 	int r;
 
 	argp_err_exit_status = 2;
 	argp_parse(&parser, argc, argv, 0, NULL, &arguments);
 	if (arguments.action == RUN && !arguments.foreground && !getenv("NOTIFY_SOCKET")) {
-		fprintf(stderr, "vfiowatchd: no service manager: use systemctl start vfiowatchd, or --foreground\n");
+		fprintf(stderr,
+			"vfiowatchd: no service manager: use systemctl start vfiowatchd, or --foreground\n");
 		return 2;
 	}
 	switch (arguments.action) {

@@ -11,12 +11,14 @@
 
 #include "manager_internal.h"
 
-/* Events kept for clients that follow them. When full the oldest is overwritten, and readers are told how many. */
+/* Events kept for clients that follow them. When full the oldest is overwritten, and readers are told how
+ * many. */
 #define HISTORY_EVENTS 4096
 
 static int complain(int error, const char *what, const char *remedy)
 {
-	fprintf(stderr, SD_ERR "vfiowatchd: %s: %s%s%s\n", what, strerror(-error), remedy ? ": " : "", remedy ? remedy : "");
+	fprintf(stderr, SD_ERR "vfiowatchd: %s: %s%s%s\n", what, strerror(-error), remedy ? ": " : "",
+		remedy ? remedy : "");
 	return error;
 }
 
@@ -51,8 +53,8 @@ static int make_loop(struct manager *manager)
 	if (r >= 0)
 		r = sd_event_set_watchdog(manager->loop, true);
 	if (r >= 0)
-		r = sd_event_add_time_relative(manager->loop, &manager->retry, CLOCK_MONOTONIC, 0, 0, on_retry,
-					       manager);
+		r = sd_event_add_time_relative(manager->loop, &manager->retry, CLOCK_MONOTONIC, 0, 0,
+					       on_retry, manager);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(manager->retry, SD_EVENT_OFF);
 	return r < 0 ? r : 0;
@@ -84,7 +86,8 @@ static int make_bus(struct manager *manager)
 	if (r == -EADDRINUSE)
 		return complain(r, manager->options.socket, "another vfiowatchd is running");
 	if (r < 0)
-		return complain(r, manager->options.socket, "the socket's directory must be writable for root only");
+		return complain(r, manager->options.socket,
+				"the socket's directory must be writable for root only");
 	return 0;
 }
 

@@ -3,8 +3,8 @@
 #define VFIOWATCH_MANAGER_H
 
 /*
- * Owns every object of the daemon and is the only place that wires them: an event from the ring or from a reading of
- * the truth goes to the ledger, and what it changed goes to history, journal and bus.
+ * Owns every object of the daemon and is the only place that wires them: an event from the ring or from a
+ * reading of the truth goes to the ledger, and what it changed goes to history, journal and bus.
  */
 
 #include <stdbool.h>
@@ -14,9 +14,9 @@
 struct manager_options {
 	const char *pin_directory;
 	const char *socket;
-	const char *sys;        /* where sysfs is mounted */
+	const char *sys; /* where sysfs is mounted */
 	bool system_bus;
-	bool keep_recording;    /* leave programs and tables in place at the end, for the next daemon */
+	bool keep_recording; /* leave programs and tables in place at the end, for the next daemon */
 };
 
 struct manager;

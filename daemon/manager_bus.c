@@ -25,7 +25,9 @@ static __attribute__((format(printf, 2, 3))) void add_reason(struct status *stat
 static void add_untracked(struct status *status, const char *what, uint64_t count)
 {
 	if (count)
-		add_reason(status, "%" PRIu64 " %s not tracked: the kernel table was full or memory was short", count, what);
+		add_reason(status,
+			   "%" PRIu64 " %s not tracked: the kernel table was full or memory was short", count,
+			   what);
 }
 
 static void add_reasons(const struct manager *manager, struct status *status)
@@ -37,9 +39,11 @@ static void add_reasons(const struct manager *manager, struct status *status)
 	add_untracked(status, "open files", status->recorder.untracked_files);
 	add_untracked(status, "cookies", status->recorder.untracked_cookies);
 	if (counts.refused)
-		add_reason(status, "%" PRIu64 " events refused by the ledger: a limit was reached", counts.refused);
+		add_reason(status, "%" PRIu64 " events refused by the ledger: a limit was reached",
+			   counts.refused);
 	if (ring_malformed(manager->ring))
-		add_reason(status, "%" PRIu64 " malformed records in the ring", ring_malformed(manager->ring));
+		add_reason(status, "%" PRIu64 " malformed records in the ring",
+			   ring_malformed(manager->ring));
 	if (manager->readings_due)
 		add_reason(status, "events were lost and the truth has not been read since");
 }
@@ -109,7 +113,8 @@ static const struct history *get_history(void *userdata)
 	return ((struct manager *)userdata)->history;
 }
 
-/* A steady offset gives the same event the same time in every answer; it follows the wall clock when that is set. */
+/* A steady offset gives the same event the same time in every answer; it follows the wall clock when that is
+ * set. */
 #define CLOCK_STEP_NS 100000000LL
 
 static void get_clock(void *userdata, struct snapshot_clock *ret)
@@ -141,7 +146,9 @@ static void system_bus_changed(void *userdata, enum bus_system_state state, int 
 {
 	(void)userdata;
 	if (state == BUS_SYSTEM_REFUSED)
-		fprintf(stderr, SD_WARNING "not on the system bus: %s; is the D-Bus policy installed? The socket works\n",
+		fprintf(stderr,
+			SD_WARNING
+			"not on the system bus: %s; is the D-Bus policy installed? The socket works\n",
 			strerror(-error));
 	else if (state == BUS_SYSTEM_ON)
 		fprintf(stderr, SD_INFO "on the system bus\n");

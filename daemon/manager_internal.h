@@ -2,7 +2,8 @@
 #ifndef VFIOWATCH_MANAGER_INTERNAL_H
 #define VFIOWATCH_MANAGER_INTERNAL_H
 
-/* What manager.c (objects and loop), manager_truth.c (events and readings) and manager_bus.c (answers) share. */
+/* What manager.c (objects and loop), manager_truth.c (events and readings) and manager_bus.c (answers) share.
+ */
 
 #include <stdint.h>
 #include <systemd/sd-event.h>
@@ -18,26 +19,26 @@
 struct manager {
 	struct manager_options options;
 	sd_event *loop;
-	sd_event_source *retry;      /* modules are on their way, or a reading has to be made again */
+	sd_event_source *retry; /* modules are on their way, or a reading has to be made again */
 	struct probes *probes;
 	struct ring *ring;
 	struct ledger *ledger;
 	struct history *history;
 	struct journal *journal;
 	struct bus *bus;
-	uint64_t started_ns;         /* CLOCK_BOOTTIME */
-	int64_t realtime_offset_ns;  /* as last told to clients */
+	uint64_t started_ns;        /* CLOCK_BOOTTIME */
+	int64_t realtime_offset_ns; /* as last told to clients */
 	uint64_t readings;
-	bool modules_changed;        /* a module event came: look at the modules */
-	bool mappings_changed;       /* VMAs were copied: their ranges must be read */
-	bool unsettled;              /* the last reading met ranges that were still changing */
-	bool started;                /* the first reading is over: what later ones find was missed, not old */
-	uint64_t skipped;            /* probes_skipped() at the last audit */
+	bool modules_changed;  /* a module event came: look at the modules */
+	bool mappings_changed; /* VMAs were copied: their ranges must be read */
+	bool unsettled;        /* the last reading met ranges that were still changing */
+	bool started;          /* the first reading is over: what later ones find was missed, not old */
+	uint64_t skipped;      /* probes_skipped() at the last audit */
 	uint64_t skipped_releases;
-	uint64_t suspect;            /* recorder.suspect at the last audit */
-	uint64_t audited_ns;         /* CLOCK_BOOTTIME of the last audit */
+	uint64_t suspect;    /* recorder.suspect at the last audit */
+	uint64_t audited_ns; /* CLOCK_BOOTTIME of the last audit */
 	uint64_t audits;
-	unsigned int readings_due;   /* readings of everything still to be made after a loss */
+	unsigned int readings_due; /* readings of everything still to be made after a loss */
 	char reported[STATUS_REASONS_MAX][STATUS_REASON_LEN]; /* degraded reasons already in the journal */
 	size_t n_reported;
 };

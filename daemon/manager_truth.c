@@ -56,8 +56,10 @@ static void complete_facts(struct manager *manager, const struct change *change)
 		apply(manager, &facts);
 }
 
-/* Only first times are told: those the kernel says are, and those that a reading finds after their event was lost. */
-static bool is_first_issue(const struct manager *manager, const struct event *event, const struct change *change)
+/* Only first times are told: those the kernel says are, and those that a reading finds after their event was
+ * lost. */
+static bool is_first_issue(const struct manager *manager, const struct event *event,
+			   const struct change *change)
 {
 	if (change->kind != CHANGE_COOKIE_ISSUED || !cookie_is_for_mmap(change->cookie))
 		return false;
@@ -109,8 +111,8 @@ static void take_row(void *userdata, const struct event *event)
 }
 
 /*
- * Reads one kind of entries and closes those that are gone. Returns 1 if the kernel changed nothing meanwhile, 0 if it
- * did, or a negative errno. While nothing is recorded nothing exists.
+ * Reads one kind of entries and closes those that are gone. Returns 1 if the kernel changed nothing
+ * meanwhile, 0 if it did, or a negative errno. While nothing is recorded nothing exists.
  */
 static int read_entries(struct manager *manager, enum probes_iterator iterator, enum reading what)
 {
@@ -167,8 +169,8 @@ static int run_iterator(struct manager *manager, enum probes_iterator iterator)
 }
 
 /*
- * Puts the tables right after the kernel skipped a recording program, or when it may have while no daemon looked:
- * finds what is missing, and removes what is gone. See bpf/audit.bpf.c.
+ * Puts the tables right after the kernel skipped a recording program, or when it may have while no daemon
+ * looked: finds what is missing, and removes what is gone. See bpf/audit.bpf.c.
  */
 static int audit(struct manager *manager, bool files)
 {
@@ -281,7 +283,8 @@ static void recording_began(struct manager *manager)
 	manager->skipped = probes_skipped(manager->probes, &manager->skipped_releases);
 	r = audit(manager, manager->skipped_releases > 0);
 	if (r < 0)
-		fprintf(stderr, SD_WARNING "cannot read what is mapped already: %s; trying again\n", strerror(-r));
+		fprintf(stderr, SD_WARNING "cannot read what is mapped already: %s; trying again\n",
+			strerror(-r));
 	if (r < 0 || manager->unsettled)
 		look_again(manager);
 	if (r < 0)

@@ -2,8 +2,8 @@
 #ifndef VFIOWATCH_CORE_HISTORY_H
 #define VFIOWATCH_CORE_HISTORY_H
 
-/* The last events, for clients that follow them. Bounded: when full the oldest is overwritten, and a reader that is
- * behind is told how many it missed. */
+/* The last events, for clients that follow them. Bounded: when full the oldest is overwritten, and a reader
+ * that is behind is told how many it missed. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -23,8 +23,8 @@ void history_add(struct history *history, const struct event *event);
 uint64_t history_end(const struct history *history);
 
 /*
- * The event at *cursor, which is advanced past it; a cursor before the oldest kept event skips to that, and *skipped is
- * increased by the number overwritten in between. NULL: nothing there yet.
+ * The event at *cursor, which is advanced past it; a cursor before the oldest kept event skips to that, and
+ * *skipped is increased by the number overwritten in between. NULL: nothing there yet.
  */
 const struct event *history_next(const struct history *history, uint64_t *cursor, uint64_t *skipped);
 

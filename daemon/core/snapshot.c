@@ -276,8 +276,8 @@ static bool device_wanted(const struct ledger *ledger, const struct row_filter *
 static bool cookie_wanted(const struct ledger *ledger, const struct row_filter *filter,
 			  const struct cookie *cookie)
 {
-	return (filter->all || cookie_is_for_mmap(cookie)) &&
-	       device_matches(filter, cookie->file->device) && process_matches(filter, cookie->issuer) &&
+	return (filter->all || cookie_is_for_mmap(cookie)) && device_matches(filter, cookie->file->device) &&
+	       process_matches(filter, cookie->issuer) &&
 	       type_matches(filter, ledger_promised(ledger, cookie));
 }
 

@@ -3,8 +3,9 @@
 #define VFIOWATCH_CORE_SNAPSHOT_H
 
 /*
- * Ledger entries and events as JSON objects with the names of the JSON contract. The only place where these names
- * are written for output; live (bus) and replay go through it alike. All text is made safe here: see text_escape().
+ * Ledger entries and events as JSON objects with the names of the JSON contract. The only place where these
+ * names are written for output; live (bus) and replay go through it alike. All text is made safe here: see
+ * text_escape().
  */
 
 #include <stdbool.h>
@@ -16,10 +17,12 @@
 
 /* Which rows a list shows. Zeroed: everything live. */
 struct row_filter {
-	char device[EVENT_NAME_LEN + 1]; /* fnmatch(3) pattern on the device name; "3b:00.0" also matches "0000:3b:00.0"; empty: any */
-	uint32_t pid;                    /* tgid of owner (mapping), issuer (cookie), holder or owner (device); 0: any */
-	enum memtype type;               /* requested type (mapping), promised type (cookie); MEMTYPE_UNKNOWN: any; "uc" also takes "uc-" and "device" */
-	bool all;                        /* also what is no longer live */
+	char device[EVENT_NAME_LEN + 1]; /* fnmatch(3) pattern on the device name; "3b:00.0" also matches
+					    "0000:3b:00.0"; empty: any */
+	uint32_t pid;      /* tgid of owner (mapping), issuer (cookie), holder or owner (device); 0: any */
+	enum memtype type; /* requested type (mapping), promised type (cookie); MEMTYPE_UNKNOWN: any; "uc"
+			      also takes "uc-" and "device" */
+	bool all;          /* also what is no longer live */
 };
 
 /* How boot time maps to wall clock: realtime_ns - boottime_ns of the host that made the events. */
@@ -28,25 +31,33 @@ struct snapshot_clock {
 };
 
 /*
- * Appends to @rows (a JSON array) the rows with an id above @after that pass @filter, at most @max, rising by id; every
- * row has an integer `id` (also devices) for paging. Returns 0 or -ENOMEM.
+ * Appends to @rows (a JSON array) the rows with an id above @after that pass @filter, at most @max, rising by
+ * id; every row has an integer `id` (also devices) for paging. Returns 0 or -ENOMEM.
  */
-int snapshot_devices(const struct ledger *ledger, const struct row_filter *filter, const struct snapshot_clock *clock, uint64_t after, size_t max, struct json_object *rows);
-int snapshot_cookies(const struct ledger *ledger, const struct row_filter *filter, const struct snapshot_clock *clock, uint64_t after, size_t max, struct json_object *rows);
-int snapshot_mappings(const struct ledger *ledger, const struct row_filter *filter, const struct snapshot_clock *clock, uint64_t after, size_t max, struct json_object *rows);
+int snapshot_devices(const struct ledger *ledger, const struct row_filter *filter,
+		     const struct snapshot_clock *clock, uint64_t after, size_t max,
+		     struct json_object *rows);
+int snapshot_cookies(const struct ledger *ledger, const struct row_filter *filter,
+		     const struct snapshot_clock *clock, uint64_t after, size_t max,
+		     struct json_object *rows);
+int snapshot_mappings(const struct ledger *ledger, const struct row_filter *filter,
+		      const struct snapshot_clock *clock, uint64_t after, size_t max,
+		      struct json_object *rows);
 
 /*
- * One event as a row: `time`, `sequence`, `event` (open, release, cookie, map, copy, unmap, fork, module, state, lost ..), and
- * what is known of device, region, offset, size, start, end, phys_start, phys_end, requested, pid, comm, uid, mapping,
- * cookie. To be called right after the event was applied with @change as ledger_apply() returned it. NULL: -ENOMEM.
+ * One event as a row: `time`, `sequence`, `event` (open, release, cookie, map, copy, unmap, fork, module,
+ * state, lost ..), and what is known of device, region, offset, size, start, end, phys_start, phys_end,
+ * requested, pid, comm, uid, mapping, cookie. To be called right after the event was applied with @change as
+ * ledger_apply() returned it. NULL: -ENOMEM.
  */
-struct json_object *snapshot_event(const struct ledger *ledger, const struct snapshot_clock *clock, const struct event *event, const struct change *change);
+struct json_object *snapshot_event(const struct ledger *ledger, const struct snapshot_clock *clock,
+				   const struct event *event, const struct change *change);
 
 /*
  * Makes any bytes safe for terminal, JSON and journal: valid printable UTF-8 passes, everything else (control
- * characters C0, C1 and DEL, backslash, invalid UTF-8, invisible and direction-changing characters, line and paragraph
- * separators) becomes \xNN per byte. Writes at most @size bytes with the terminator; @size of 4 * length + 1 always
- * suffices, else the text is cut at a whole character. Returns @out.
+ * characters C0, C1 and DEL, backslash, invalid UTF-8, invisible and direction-changing characters, line and
+ * paragraph separators) becomes \xNN per byte. Writes at most @size bytes with the terminator; @size of 4 *
+ * length + 1 always suffices, else the text is cut at a whole character. Returns @out.
  */
 char *text_escape(const char *text, size_t length, char *out, size_t size);
 

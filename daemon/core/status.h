@@ -2,7 +2,8 @@
 #ifndef VFIOWATCH_CORE_STATUS_H
 #define VFIOWATCH_CORE_STATUS_H
 
-/* The state of the recorder as `vfiowatch status` and `doctor` tell it. Filled by the manager, told by the bus. */
+/* The state of the recorder as `vfiowatch status` and `doctor` tell it. Filled by the manager, told by the
+ * bus. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,15 +20,15 @@
 /* One place in the kernel that a BPF program is attached to, or ought to be. */
 enum point_state {
 	POINT_ATTACHED,
-	POINT_WAITING,     /* its module is not there, or not in use */
-	POINT_MISSING,     /* this kernel lacks it and something is not seen because of that */
-	POINT_UNNEEDED,    /* this kernel lacks it and does without */
+	POINT_WAITING,  /* its module is not there, or not in use */
+	POINT_MISSING,  /* this kernel lacks it and something is not seen because of that */
+	POINT_UNNEEDED, /* this kernel lacks it and does without */
 };
 
 struct attach_point {
-	char name[80];     /* "fexit/vfio_device_fops_mmap" */
-	char module[32];   /* "vfio", or "vmlinux" */
-	char purpose[80];  /* what is recorded there, for people */
+	char name[80];                  /* "fexit/vfio_device_fops_mmap" */
+	char module[32];                /* "vfio", or "vmlinux" */
+	char purpose[80];               /* what is recorded there, for people */
 	char reason[STATUS_REASON_LEN]; /* why it is not attached, and the remedy; empty if attached */
 	enum point_state state;
 };
@@ -39,34 +40,36 @@ enum recording_state {
 };
 
 struct status {
-	char version[32];  /* of this build; empty: unknown */
+	char version[32]; /* of this build; empty: unknown */
 	enum recording_state recording;
 	char recording_reason[STATUS_REASON_LEN];
-	bool adopted;      /* the programs were already attached by an earlier daemon and went on recording */
+	bool adopted; /* the programs were already attached by an earlier daemon and went on recording */
 	struct attach_point points[STATUS_POINTS_MAX];
 	size_t n_points;
 	char degraded[STATUS_REASONS_MAX][STATUS_REASON_LEN];
 	size_t n_degraded;
-	struct recorder recorder;  /* copy of the counters */
-	bool recorder_known;       /* false: there are no BPF maps */
-	uint64_t ring_size;        /* bytes */
+	struct recorder recorder;    /* copy of the counters */
+	bool recorder_known;         /* false: there are no BPF maps */
+	uint64_t ring_size;          /* bytes */
 	uint64_t started_ns, now_ns; /* CLOCK_BOOTTIME */
-	uint64_t readings;         /* times the truth was read */
-	uint64_t skipped;          /* runs of recording programs that the kernel skipped: what they would have seen was not seen */
-	uint64_t audits;           /* times the tables were compared with all VMAs */
+	uint64_t readings;           /* times the truth was read */
+	uint64_t skipped; /* runs of recording programs that the kernel skipped: what they would have seen was
+			     not seen */
+	uint64_t audits;  /* times the tables were compared with all VMAs */
 	uint64_t journal_suppressed; /* journal records held back by the rate limit */
-	uint64_t clients;          /* bus connections on the peer socket */
+	uint64_t clients;            /* bus connections on the peer socket */
 };
 
 /*
- * The status object of the JSON contract. Keys beyond it: `recording`, `recording_reason`, `adopted`, `kernel_types` (an array of
- * {type, generated, delivered, lost} per kernel event type), `skipped`, `audits`, `untracked` {mappings, files, cookies}, `readings`,
- * `uptime` (seconds), `points` (every attach point with its state), `version`.
- * NULL: out of memory.
+ * The status object of the JSON contract. Keys beyond it: `recording`, `recording_reason`, `adopted`,
+ * `kernel_types` (an array of {type, generated, delivered, lost} per kernel event type), `skipped`, `audits`,
+ * `untracked` {mappings, files, cookies}, `readings`, `uptime` (seconds), `points` (every attach point with
+ * its state), `version`. NULL: out of memory.
  */
 struct json_object *status_to_json(const struct status *status, const struct ledger_counts *counts);
 
-/* Names of kernel event types as used in rows and status: "open", "release", "cookie", ..; NULL outside the enum. */
+/* Names of kernel event types as used in rows and status: "open", "release", "cookie", ..; NULL outside the
+ * enum. */
 const char *event_type_name(unsigned int type);
 
 #endif

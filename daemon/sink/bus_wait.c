@@ -90,8 +90,8 @@ static bool room_for(const struct wait_list *list, sd_bus_message *call)
 	unsigned int own = 0;
 	struct wait *wait;
 
-	DL_FOREACH2(list->waits, wait, next)
-	own += same_client(wait->call, call);
+	DL_FOREACH2 (list->waits, wait, next)
+		own += same_client(wait->call, call);
 	return list->n_waits < BUS_WAITS_MAX && own < BUS_WAITS_PER_CLIENT;
 }
 

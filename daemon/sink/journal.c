@@ -17,10 +17,10 @@
 #define FIELD_LEN  384
 
 struct journal {
-	uint64_t tokens_ns;     /* credit of the rate limit: one record costs a second / JOURNAL_RATE */
+	uint64_t tokens_ns; /* credit of the rate limit: one record costs a second / JOURNAL_RATE */
 	uint64_t refilled_ns;
-	uint64_t suppressed;    /* in all */
-	uint64_t unreported;    /* since the last record */
+	uint64_t suppressed; /* in all */
+	uint64_t unreported; /* since the last record */
 };
 
 #define TOKEN_NS (1000000000ULL / JOURNAL_RATE)
@@ -48,7 +48,7 @@ static __attribute__((format(printf, 2, 3))) void add(struct record *record, con
 		return;
 	if (length >= FIELD_LEN)
 		length = FIELD_LEN - 1;
-	record->fields[record->n++] = (struct iovec){ text, length };
+	record->fields[record->n++] = (struct iovec){text, length};
 }
 
 static void begin(struct record *record, sd_id128_t id, int priority)
@@ -133,8 +133,10 @@ void journal_cookie_issued(struct journal *journal, uint64_t now_ns, const struc
 		text_escape(process->comm, strlen(process->comm), comm, sizeof(comm));
 
 	begin(&record, JOURNAL_COOKIE_ISSUED, LOG_INFO);
-	add(&record, "MESSAGE=%s region %" PRIu32 ": cookie 0x%" PRIx64 " for %" PRIu64 " bytes issued to %s[%" PRIu64 "]", device,
-	    cookie->region, cookie->offset, cookie->size, comm, process ? process->key.tgid : 0);
+	add(&record,
+	    "MESSAGE=%s region %" PRIu32 ": cookie 0x%" PRIx64 " for %" PRIu64 " bytes issued to %s[%" PRIu64
+	    "]",
+	    device, cookie->region, cookie->offset, cookie->size, comm, process ? process->key.tgid : 0);
 	add_cookie(&record, ledger, cookie);
 	if (process)
 		add(&record, "OBJECT_PID=%" PRIu64, process->key.tgid);
@@ -152,7 +154,8 @@ void journal_events_lost(struct journal *journal, const char *type, uint64_t los
 
 	(void)journal;
 	begin(&record, JOURNAL_EVENTS_LOST, LOG_WARNING);
-	add(&record, "MESSAGE=%" PRIu64 " kernel events (%s) were lost; the ledger was read anew", lost, type);
+	add(&record, "MESSAGE=%" PRIu64 " kernel events (%s) were lost; the ledger was read anew", lost,
+	    type);
 	add(&record, JOURNAL_FIELD_LOST "=%" PRIu64, lost);
 	sd_journal_sendv(record.fields, record.n);
 }

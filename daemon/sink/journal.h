@@ -2,7 +2,8 @@
 #ifndef VFIOWATCH_SINK_JOURNAL_H
 #define VFIOWATCH_SINK_JOURNAL_H
 
-/* The only place that writes audit records to journald. Without journald nothing is written and nothing fails. */
+/* The only place that writes audit records to journald. Without journald nothing is written and nothing
+ * fails. */
 
 #include <stdint.h>
 
@@ -14,8 +15,9 @@ int journal_new(struct journal **ret);
 struct journal *journal_free(struct journal *journal);
 
 /*
- * Tells that @cookie was issued by @process (NULL: unknown). At most JOURNAL_BURST records at once and JOURNAL_RATE a
- * second; what is over is counted and the count is in the next record. @sequence: of the kernel event, 0: none.
+ * Tells that @cookie was issued by @process (NULL: unknown). At most JOURNAL_BURST records at once and
+ * JOURNAL_RATE a second; what is over is counted and the count is in the next record. @sequence: of the
+ * kernel event, 0: none.
  */
 #define JOURNAL_BURST 1000
 #define JOURNAL_RATE  100

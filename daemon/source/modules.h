@@ -24,15 +24,15 @@ enum module_presence module_presence(const char *sys, const char *module);
 bool module_in_use(const char *sys, const char *module);
 
 /*
- * Which of the N_TARGETS functions of source/targets.h the kernel's BTF has; a built-in module's are in the BTF of the
- * kernel proper. 0, or a negative errno if the kernel has no BTF.
+ * Which of the N_TARGETS functions of source/targets.h the kernel's BTF has; a built-in module's are in the
+ * BTF of the kernel proper. 0, or a negative errno if the kernel has no BTF.
  */
 int kernel_functions_find(bool *exists);
 
 struct kernel_symbol {
 	const char *module; /* as kallsyms tells; a built-in symbol matches too */
 	const char *name;
-	uint64_t address;   /* result, 0: not found */
+	uint64_t address; /* result, 0: not found */
 };
 
 /* Looks up @n symbols in one pass over @kallsyms (a path). 0, or a negative errno if it cannot be read. */

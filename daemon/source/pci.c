@@ -18,8 +18,8 @@ static int parse_address(const char *name, __u64 *ret)
 	unsigned int domain, bus, slot, function;
 	int length = 0;
 
-	if (sscanf(name, "%8x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function, &length) != 4 || name[length] ||
-	    slot > 31 || function > 7)
+	if (sscanf(name, "%8x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function, &length) != 4 ||
+	    name[length] || slot > 31 || function > 7)
 		return -EINVAL;
 	*ret = EVENT_PCI_ADDRESS(domain, bus, slot << 3 | function);
 	return 0;
@@ -71,7 +71,7 @@ static void read_bars(const char *sys, const char *name, struct event_bar *bars)
 		if (sscanf(line, "%" SCNx64 " %" SCNx64 " %" SCNx64, &start, &end, &flags) != 3 || !flags ||
 		    end < start)
 			continue;
-		bars[i] = (struct event_bar){ .phys_start = start, .size = end - start + 1, .flags = flags };
+		bars[i] = (struct event_bar){.phys_start = start, .size = end - start + 1, .flags = flags};
 	}
 }
 

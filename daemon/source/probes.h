@@ -5,9 +5,9 @@
 /*
  * The BPF programs: loading, attaching, pinning and letting go.
  *
- * Recording programs hold a reference on the vfio modules, so they are attached only while a VFIO driver uses those
- * modules, and let go when the last one is unloaded. They, their maps and the ring are pinned below the pin directory,
- * which outlives the daemon: the next daemon adopts them if they are of its own build.
+ * Recording programs hold a reference on the vfio modules, so they are attached only while a VFIO driver uses
+ * those modules, and let go when the last one is unloaded. They, their maps and the ring are pinned below the
+ * pin directory, which outlives the daemon: the next daemon adopts them if they are of its own build.
  */
 
 #include <stdbool.h>
@@ -18,10 +18,10 @@
 struct probes;
 
 /*
- * Opens or makes the pin directory @pin_directory (on a bpffs), adopts what a daemon of the same build left there,
- * removes what another build left, and begins to watch for modules. @sys is where sysfs is mounted.
- * Returns 0 or a negative errno; then *reason (static or in *probes' lifetime: a static buffer) says for people what
- * failed and what to do.
+ * Opens or makes the pin directory @pin_directory (on a bpffs), adopts what a daemon of the same build left
+ * there, removes what another build left, and begins to watch for modules. @sys is where sysfs is mounted.
+ * Returns 0 or a negative errno; then *reason (static or in *probes' lifetime: a static buffer) says for
+ * people what failed and what to do.
  */
 int probes_new(struct probes **ret, const char *pin_directory, const char *sys, const char **reason);
 
@@ -36,8 +36,8 @@ enum probes_change {
 };
 
 /*
- * Attaches or lets go as the modules are now. *settled is false while a module is on its way in or out: call again
- * soon.
+ * Attaches or lets go as the modules are now. *settled is false while a module is on its way in or out: call
+ * again soon.
  */
 enum probes_change probes_update(struct probes *probes, bool *settled);
 
@@ -48,9 +48,10 @@ void probes_status(struct probes *probes, struct status *status);
 int probes_ring_fd(const struct probes *probes);
 struct recorder *probes_recorder(const struct probes *probes);
 
-/* An iterator to read(2) rows of struct event from; the caller closes it. -ENODATA: nothing is being recorded. */
+/* An iterator to read(2) rows of struct event from; the caller closes it. -ENODATA: nothing is being
+ * recorded. */
 enum probes_iterator {
-	ITERATOR_FIND,          /* no rows: makes older mappings and files known */
+	ITERATOR_FIND, /* no rows: makes older mappings and files known */
 	ITERATOR_FILES,
 	ITERATOR_COOKIES,
 	ITERATOR_MAPPINGS,
@@ -64,12 +65,14 @@ enum probes_iterator {
 int probes_iterator_open(struct probes *probes, enum probes_iterator which);
 
 /*
- * How often the kernel skipped a recording program since it was loaded, because that program was already running on the
- * CPU: what it would have seen was not seen, and an audit is due. Of that, in *releases, the one for closed files.
+ * How often the kernel skipped a recording program since it was loaded, because that program was already
+ * running on the CPU: what it would have seen was not seen, and an audit is due. Of that, in *releases, the
+ * one for closed files.
  */
 uint64_t probes_skipped(const struct probes *probes, uint64_t *releases);
 
-/* Removes the pins of @pin_directory: recording ends, also one that no daemon attends to. 0 or a negative errno. */
+/* Removes the pins of @pin_directory: recording ends, also one that no daemon attends to. 0 or a negative
+ * errno. */
 int probes_detach(const char *pin_directory);
 
 #endif

@@ -13,8 +13,8 @@
 #include "cleanup.h"
 
 /*
- * starttime, field 22 of /proc/PID/stat, is start_boottime in clock ticks; the second field is a name in parentheses
- * that may hold anything.
+ * starttime, field 22 of /proc/PID/stat, is start_boottime in clock ticks; the second field is a name in
+ * parentheses that may hold anything.
  */
 static bool is_still(const struct event_process_id *who)
 {

@@ -9,8 +9,8 @@
 #include "vfiowatch/event.h"
 
 /*
- * Fills @ret with an EVENT_PROCESS for @who. What cannot be found stays empty. Returns 0, or -ESRCH if that process
- * (not another one with the same pid) is gone.
+ * Fills @ret with an EVENT_PROCESS for @who. What cannot be found stays empty. Returns 0, or -ESRCH if that
+ * process (not another one with the same pid) is gone.
  */
 int process_read(const struct event_process_id *who, uint64_t now_ns, struct event *ret);
 

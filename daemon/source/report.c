@@ -73,7 +73,8 @@ static bool check_modules(struct json_object *checks, const char *sys)
 
 		snprintf(name, sizeof(name), "module %s", target_modules[i]);
 		add_check(checks, name, live ? YES : OPEN, live ? "loaded" : "not loaded",
-			  "recording begins by itself when a VFIO driver is loaded, for example: modprobe vfio-pci");
+			  "recording begins by itself when a VFIO driver is loaded, for example: modprobe "
+			  "vfio-pci");
 		all = all && live;
 	}
 	return all;
@@ -94,32 +95,37 @@ static void check_functions(struct json_object *checks, bool modules_loaded)
 			ok = OPEN;
 		snprintf(name, sizeof(name), "%s/%s", targets[i].kind, targets[i].function);
 		snprintf(detail, sizeof(detail), "%s: %s", targets[i].purpose,
-			 found ? "can be seen" :
-			 ok == OPEN ? "its module is not loaded" :
-			 targets[i].required ? "this kernel has no such function" :
-					       "this kernel has no such function and does without it");
+			 found                 ? "can be seen"
+			 : ok == OPEN          ? "its module is not loaded"
+			 : targets[i].required ? "this kernel has no such function"
+					       : "this kernel has no such function and does without it");
 		add_check(checks, name, ok, detail,
-			  ok == OPEN ? "load the module" :
-				       "please report this kernel; it needs an attach point of its own");
+			  ok == OPEN ? "load the module"
+				     : "please report this kernel; it needs an attach point of its own");
 	}
 }
 
 static void check_symbols(struct json_object *checks, bool modules_loaded)
 {
 	struct kernel_symbol symbols[] = {
-		{ "vfio", "vfio_device_fops_mmap", 0 },
-		{ "vfio_pci_core", "vfio_pci_mmap_ops", 0 },
+		{"vfio", "vfio_device_fops_mmap", 0},
+		{"vfio_pci_core", "vfio_pci_mmap_ops", 0},
 	};
-	static const char *const purpose[] = { "to tell VFIO files from others", "to know the physical range of a mapping" };
+	static const char *const purpose[] = {"to tell VFIO files from others",
+					      "to know the physical range of a mapping"};
 	char name[128];
 
 	if (kernel_symbols_find(KALLSYMS, symbols, 2) < 0)
 		modules_loaded = false;
 	for (size_t i = 0; i < 2; i++) {
 		snprintf(name, sizeof(name), "symbol %s", symbols[i].name);
-		add_check(checks, name, symbols[i].address ? YES : modules_loaded ? NO : OPEN, purpose[i],
-			  modules_loaded ? "use a kernel with CONFIG_KALLSYMS_ALL=y, and run as root" :
-					   "load the module, and run as root");
+		add_check(checks, name,
+			  symbols[i].address ? YES
+			  : modules_loaded   ? NO
+					     : OPEN,
+			  purpose[i],
+			  modules_loaded ? "use a kernel with CONFIG_KALLSYMS_ALL=y, and run as root"
+					 : "load the module, and run as root");
 	}
 }
 

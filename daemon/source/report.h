@@ -7,8 +7,8 @@
 #include <json-c/json.h>
 
 /*
- * {"checks": [{"name", "ok": true | false | null, "detail", "remedy"}]}; null: cannot be told yet. @sys: where sysfs
- * is mounted; @pin_directory: where the daemon pins. NULL: out of memory.
+ * {"checks": [{"name", "ok": true | false | null, "detail", "remedy"}]}; null: cannot be told yet. @sys:
+ * where sysfs is mounted; @pin_directory: where the daemon pins. NULL: out of memory.
  */
 struct json_object *report_kernel(const char *sys, const char *pin_directory);
 

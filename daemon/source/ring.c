@@ -35,7 +35,8 @@ static int take_record(void *context, void *data, size_t size)
 		ring->malformed++;
 		return 0;
 	}
-	/* A daemon that was killed between the two lines below left this record in the ring although it handled it. */
+	/* A daemon that was killed between the two lines below left this record in the ring although it
+	 * handled it. */
 	if (event.header.sequence == recorder->last_sequence)
 		return 0;
 	ring->handler.event(ring->handler.userdata, &event);
@@ -125,7 +126,8 @@ static int add_sources(struct ring *ring, sd_event *loop)
 {
 	int r;
 
-	r = sd_event_add_io(loop, &ring->readable, ring_buffer__epoll_fd(ring->buffer), EPOLLIN, on_readable, ring);
+	r = sd_event_add_io(loop, &ring->readable, ring_buffer__epoll_fd(ring->buffer), EPOLLIN, on_readable,
+			    ring);
 	if (r < 0)
 		return r;
 	r = sd_event_source_set_enabled(ring->readable, SD_EVENT_OFF);

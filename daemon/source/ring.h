@@ -3,8 +3,8 @@
 #define VFIOWATCH_SOURCE_RING_H
 
 /*
- * The consumer of the ring. When idle it sleeps until the kernel wakes it for the first event; while events come it
- * polls on a timer, so that a storm costs one wakeup per RING_POLL_USEC and idleness costs none.
+ * The consumer of the ring. When idle it sleeps until the kernel wakes it for the first event; while events
+ * come it polls on a timer, so that a storm costs one wakeup per RING_POLL_USEC and idleness costs none.
  */
 
 #include <stdbool.h>
@@ -26,14 +26,15 @@ struct ring_handler {
 };
 
 /*
- * Consumes the ring behind @map_fd on @loop. @recorder is the shared memory of the BPF programs; its consumer part is
- * kept up to date, also for the next daemon. Returns 0 or a negative errno.
+ * Consumes the ring behind @map_fd on @loop. @recorder is the shared memory of the BPF programs; its consumer
+ * part is kept up to date, also for the next daemon. Returns 0 or a negative errno.
  */
 int ring_new(struct ring **ret, sd_event *loop, int map_fd, struct recorder *recorder,
 	     const struct ring_handler *handler);
 struct ring *ring_free(struct ring *ring);
 
-/* Hands over everything that is in the ring now and calls drained(). Returns the number of events, or a negative errno. */
+/* Hands over everything that is in the ring now and calls drained(). Returns the number of events, or a
+ * negative errno. */
 int ring_consume(struct ring *ring);
 
 /* Records refused for a wrong size or version: with programs of our own build there are none. */

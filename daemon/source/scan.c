@@ -62,7 +62,8 @@ static void holders_hand_over(struct holder_rows *all, scan_row row, void *userd
 	}
 }
 
-/* Hands over the whole rows at the start of @buffer and returns how many bytes they took, or a negative errno. */
+/* Hands over the whole rows at the start of @buffer and returns how many bytes they took, or a negative
+ * errno. */
 static ssize_t take_rows(const uint8_t *buffer, size_t length, struct holder_rows *holders, scan_row row,
 			 void *userdata)
 {
@@ -72,7 +73,8 @@ static ssize_t take_rows(const uint8_t *buffer, size_t length, struct holder_row
 
 	while (length - used >= sizeof(header)) {
 		memcpy(&header, buffer + used, sizeof(header));
-		if (header.size < sizeof(header) || header.size > sizeof(event) || header.version != EVENT_VERSION)
+		if (header.size < sizeof(header) || header.size > sizeof(event) ||
+		    header.version != EVENT_VERSION)
 			return -EBADMSG;
 		if (length - used < header.size)
 			break;

@@ -10,8 +10,8 @@
 typedef void (*scan_row)(void *userdata, const struct event *event);
 
 /*
- * Runs one iterator to its end and hands over its rows. ITERATOR_HOLDERS gives one row per file and process, with the
- * number of descriptors. Returns 0, -ENODATA if nothing is being recorded, or a negative errno.
+ * Runs one iterator to its end and hands over its rows. ITERATOR_HOLDERS gives one row per file and process,
+ * with the number of descriptors. Returns 0, -ENODATA if nothing is being recorded, or a negative errno.
  */
 int scan_read(struct probes *probes, enum probes_iterator which, scan_row row, void *userdata);
 

@@ -8,12 +8,12 @@
 #include <stddef.h>
 
 struct target {
-	const char *program;  /* name in bpf/record.bpf.c */
-	const char *kind;     /* fentry or fexit */
-	const char *module;   /* where the function is; "vmlinux": the kernel proper */
+	const char *program; /* name in bpf/record.bpf.c */
+	const char *kind;    /* fentry or fexit */
+	const char *module;  /* where the function is; "vmlinux": the kernel proper */
 	const char *function;
-	bool required;        /* else a kernel without it does without it */
-	const char *purpose;  /* what is seen there, for people */
+	bool required;       /* else a kernel without it does without it */
+	const char *purpose; /* what is seen there, for people */
 };
 
 #define N_TARGETS 10

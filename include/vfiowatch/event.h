@@ -6,11 +6,13 @@
  * Events: what BPF programs write, the daemon reads, and captures store. One layout for all three.
  *
  * An event says either that something happened in the kernel (origin EVENT_ORIGIN_KERNEL: made in a BPF hook,
- * counted in struct recorder) or what the truth is right now (EVENT_ORIGIN_SCAN: read from live VMAs, files and
- * BPF maps by an iterator, or from sysfs and /proc by the daemon). Applying the second kind twice changes nothing.
+ * counted in struct recorder) or what the truth is right now (EVENT_ORIGIN_SCAN: read from live VMAs, files
+ * and BPF maps by an iterator, or from sysfs and /proc by the daemon). Applying the second kind twice changes
+ * nothing.
  *
- * All fields are in the byte order of the host that made them. Structures have no implicit padding, and BPF zeroes
- * the whole record before filling it. Text is not terminated when it fills its field, and may hold any byte.
+ * All fields are in the byte order of the host that made them. Structures have no implicit padding, and BPF
+ * zeroes the whole record before filling it. Text is not terminated when it fills its field, and may hold any
+ * byte.
  */
 
 #include <linux/types.h>
@@ -27,21 +29,22 @@ enum event_type {
 	EVENT_OPEN,           /* struct event_file: a VFIO device file came to be */
 	EVENT_RELEASE,        /* struct event_file: its last reference is gone; only file_id is set */
 	EVENT_COOKIE,         /* struct event_cookie: a cookie was issued, for the first time or again */
-	EVENT_COOKIE_RELEASE, /* struct event_cookie: an exported DMABUF was released; cookie_id and file_id are set */
+	EVENT_COOKIE_RELEASE, /* struct event_cookie: an exported DMABUF was released; cookie_id and file_id
+				 are set */
 	EVENT_MAP,            /* struct event_mapping: mmap of a cookie succeeded */
-	EVENT_COPY,           /* struct event_mapping: the kernel copied a mapped VMA (fork, split, mremap); its range
-				 is that of the original and is settled by a later EVENT_MAPPING */
-	EVENT_UNMAP,          /* struct event_mapping: the VMA is gone; only mapping_id is set */
-	EVENT_MODULE,         /* struct event_module: a kernel module was loaded or freed */
-	EVENT_KERNEL_TYPES,   /* number of types above: those a BPF program generates and counts */
+	EVENT_COPY,   /* struct event_mapping: the kernel copied a mapped VMA (fork, split, mremap); its range
+			 is that of the original and is settled by a later EVENT_MAPPING */
+	EVENT_UNMAP,  /* struct event_mapping: the VMA is gone; only mapping_id is set */
+	EVENT_MODULE, /* struct event_module: a kernel module was loaded or freed */
+	EVENT_KERNEL_TYPES, /* number of types above: those a BPF program generates and counts */
 
-	EVENT_FILE = 32,      /* struct event_file: this file is open */
-	EVENT_COOKIE_LIVE,    /* struct event_cookie: this cookie is valid */
-	EVENT_MAPPING,        /* struct event_mapping: this VMA is mapped, with this range, owned by header.who */
-	EVENT_HOLDER,         /* struct event_holder: header.who has this file in its descriptor table */
-	EVENT_DEVICE,         /* struct event_device: facts of a PCI device */
-	EVENT_PROCESS,        /* struct event_process: facts of the process header.who */
-	EVENT_LOST,           /* struct event_lost: kernel events of one type were dropped */
+	EVENT_FILE = 32,   /* struct event_file: this file is open */
+	EVENT_COOKIE_LIVE, /* struct event_cookie: this cookie is valid */
+	EVENT_MAPPING, /* struct event_mapping: this VMA is mapped, with this range, owned by header.who */
+	EVENT_HOLDER,  /* struct event_holder: header.who has this file in its descriptor table */
+	EVENT_DEVICE,  /* struct event_device: facts of a PCI device */
+	EVENT_PROCESS, /* struct event_process: facts of the process header.who */
+	EVENT_LOST,    /* struct event_lost: kernel events of one type were dropped */
 	EVENT_TYPES,
 };
 
@@ -75,8 +78,8 @@ enum cookie_dialect {
 #define EVENT_REGION_UNKNOWN 0xffffffffU
 
 /*
- * A process as the kernel knows it. start_ns is task_struct.start_boottime of the thread group leader: with the
- * tgid it names one process of this boot, also after the pid was reused. All zero: not known.
+ * A process as the kernel knows it. start_ns is task_struct.start_boottime of the thread group leader: with
+ * the tgid it names one process of this boot, also after the pid was reused. All zero: not known.
  */
 struct event_process_id {
 	__u64 start_ns;  /* ns since boot, CLOCK_BOOTTIME */
@@ -104,26 +107,28 @@ struct event_header {
 
 enum event_file_flags {
 	EVENT_DEVICE_IS_PCI = 1 << 0,
-	EVENT_FILE_FROM_SCAN = 1 << 1, /* it was open before recording began: what it did earlier is unknown */
-	EVENT_FILE_IS_CDEV = 1 << 2,   /* opened as /dev/vfio/devices/vfioN, else through a group */
+	EVENT_FILE_FROM_SCAN =
+		1 << 1,              /* it was open before recording began: what it did earlier is unknown */
+	EVENT_FILE_IS_CDEV = 1 << 2, /* opened as /dev/vfio/devices/vfioN, else through a group */
 	EVENT_FILE_HOLDERS_KNOWN = 1 << 3, /* ledger_replay() only: all its holders follow as EVENT_HOLDER */
 };
 
 struct event_file {
-	__u64 file_id;               /* names one struct file for ever, never 0, never reused */
-	__u64 pci_address;           /* EVENT_PCI_ADDRESS() */
-	__u64 opened_ns;             /* CLOCK_BOOTTIME, 0: unknown */
-	__u32 flags;                 /* enum event_file_flags */
+	__u64 file_id;     /* names one struct file for ever, never 0, never reused */
+	__u64 pci_address; /* EVENT_PCI_ADDRESS() */
+	__u64 opened_ns;   /* CLOCK_BOOTTIME, 0: unknown */
+	__u32 flags;       /* enum event_file_flags */
 	__u32 reserved;
 	char device[EVENT_NAME_LEN]; /* dev_name() of the device behind the file */
 };
 
 struct event_cookie {
-	__u64 cookie_id;  /* names one cookie for ever, never 0, never reused */
-	__u64 file_id;    /* file it is valid on; a DMABUF cookie has the file it was exported from */
-	__u64 offset;     /* file offset in bytes; 0 for a DMABUF */
-	__u64 size;       /* bytes */
-	__u64 issued;     /* times issued so far since recording began, this one included; 0: found by scan only */
+	__u64 cookie_id; /* names one cookie for ever, never 0, never reused */
+	__u64 file_id;   /* file it is valid on; a DMABUF cookie has the file it was exported from */
+	__u64 offset;    /* file offset in bytes; 0 for a DMABUF */
+	__u64 size;      /* bytes */
+	__u64 issued; /* times issued so far since recording began, this one included; 0: found by scan only
+		       */
 	__u64 issued_ns;  /* CLOCK_BOOTTIME of the first time seen, 0: unknown */
 	__u64 phys_start; /* DMABUF: first physical address, else 0 */
 	__u32 region;     /* region index */
@@ -136,8 +141,9 @@ enum event_mapping_flags {
 	EVENT_MAPPING_PHYS_KNOWN = 1 << 0,   /* phys_start and region are the kernel's own layout */
 	EVENT_MAPPING_OFFSET_KNOWN = 1 << 1, /* offset is in the file's cookie space */
 	EVENT_MAPPING_FROM_SCAN = 1 << 2,    /* it was mapped before recording began */
-	EVENT_MAPPING_UNSETTLED = 1 << 3,    /* read in the middle of a system call (mmap lock held for writing, or a fork not
-						finished): range and owner may still change, with no further event */
+	EVENT_MAPPING_UNSETTLED =
+		1 << 3, /* read in the middle of a system call (mmap lock held for writing, or a fork not
+			   finished): range and owner may still change, with no further event */
 };
 
 struct event_mapping {
@@ -187,11 +193,11 @@ struct event_bar {
 
 struct event_device {
 	__u64 pci_address;
-	__u32 class_code;    /* 24 bits: class, subclass, programming interface */
+	__u32 class_code; /* 24 bits: class, subclass, programming interface */
 	__u16 vendor;
 	__u16 product;
-	__s32 iommu_group;   /* -1: none or unknown */
-	__u32 present;       /* 1: in sysfs; 0: gone */
+	__s32 iommu_group; /* -1: none or unknown */
+	__u32 present;     /* 1: in sysfs; 0: gone */
 	struct event_bar bars[EVENT_BARS];
 	char driver[EVENT_NAME_LEN]; /* empty: none */
 };
@@ -255,9 +261,9 @@ static inline __u16 event_size(__u32 type)
 }
 
 /*
- * Shared state of the BPF programs and the consumer of the ring: one element of a pinned, memory-mapped array, so
- * that it outlives the daemon. Generated, lost and untracked are written by BPF only, the consumer part by the
- * daemon only. For every type, at rest: generated = delivered + lost.
+ * Shared state of the BPF programs and the consumer of the ring: one element of a pinned, memory-mapped
+ * array, so that it outlives the daemon. Generated, lost and untracked are written by BPF only, the consumer
+ * part by the daemon only. For every type, at rest: generated = delivered + lost.
  */
 struct recorder {
 	__u64 sequence;                      /* last event sequence given out */
@@ -267,15 +273,15 @@ struct recorder {
 	__u64 untracked_mappings;            /* mappings missed because the table of VMAs was full */
 	__u64 untracked_files;
 	__u64 untracked_cookies;
-	__u64 suspect;                       /* entries met whose VMA is not VFIO's any more: its end was not seen */
-	__u64 dropped;                       /* entries of that kind removed by an audit */
+	__u64 suspect; /* entries met whose VMA is not VFIO's any more: its end was not seen */
+	__u64 dropped; /* entries of that kind removed by an audit */
 
-	__u64 audit;                         /* loader: number of the audit that is going on; see bpf/audit.bpf.c */
-	__u64 waiting;                       /* consumer: 1: asleep, wake it on the next event; BPF resets it */
+	__u64 audit;   /* loader: number of the audit that is going on; see bpf/audit.bpf.c */
+	__u64 waiting; /* consumer: 1: asleep, wake it on the next event; BPF resets it */
 	__u64 delivered[EVENT_KERNEL_TYPES]; /* consumer: events taken from the ring */
 	__u64 reported[EVENT_KERNEL_TYPES];  /* consumer: losses already announced by an EVENT_LOST */
-	__u64 last_sequence;                 /* consumer: event handled last; a restart meets it again at most once */
-	__u64 build;                         /* loader: digest of the BPF object that fills this */
+	__u64 last_sequence; /* consumer: event handled last; a restart meets it again at most once */
+	__u64 build;         /* loader: digest of the BPF object that fills this */
 };
 
 #endif

@@ -3,8 +3,8 @@
 #define VFIOWATCH_MEMTYPE_H
 
 /*
- * Memory types and how each architecture writes them into a page protection value. Header only: shared by BPF, the
- * daemon and the tests.
+ * Memory types and how each architecture writes them into a page protection value. Header only: shared by
+ * BPF, the daemon and the tests.
  */
 
 #include <linux/types.h>
@@ -30,8 +30,8 @@ enum memtype_arch {
 };
 
 /*
- * x86-64 PAT as Linux programs it (arch/x86/mm/pat/memtype.c, pat_bp_init()), index = PAT << 2 | PCD << 1 | PWT.
- * In vm_page_prot and in a 4 KiB PTE the PAT bit is bit 7 (arch/x86/include/asm/pgtable_types.h).
+ * x86-64 PAT as Linux programs it (arch/x86/mm/pat/memtype.c, pat_bp_init()), index = PAT << 2 | PCD << 1 |
+ * PWT. In vm_page_prot and in a 4 KiB PTE the PAT bit is bit 7 (arch/x86/include/asm/pgtable_types.h).
  */
 static inline enum memtype memtype_from_x86_prot(__u64 prot)
 {
@@ -98,7 +98,8 @@ static inline enum memtype_arch memtype_host_arch(void)
 #endif
 }
 
-/* What pgprot_noncached() asks for on @arch: the type a plain VFIO BAR mapping gets (vfio_pci_core_mmap()). */
+/* What pgprot_noncached() asks for on @arch: the type a plain VFIO BAR mapping gets (vfio_pci_core_mmap()).
+ */
 static inline enum memtype memtype_noncached(enum memtype_arch arch)
 {
 	switch (arch) {

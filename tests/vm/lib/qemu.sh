@@ -6,6 +6,7 @@
 readonly EXIT_TIMEOUT=124
 # How long a guest whose time is up may take to hand back its files, in seconds.
 readonly STOP_GRACE=20
+readonly BOOT_ATTEMPTS=3
 
 vm_pid=
 relays=()
@@ -152,11 +153,24 @@ send_window_size() {
 	printf 'size %s\n' "$window_size" >&"$control"
 }
 
+# An overcommitted host makes the emulated CPUs trip over code that the booting kernel patches. A kernel that died before
+# it reached userland has run nothing of ours and is booted again; later deaths are results.
+boot_vm() {
+	local attempt
+	for ((attempt = 1; ; attempt++)); do
+		start_vm
+		wait_for_command
+		if vm_runs || [[ -s $scratch/status ]] || ((attempt == BOOT_ATTEMPTS)) || ! grep -q 'Kernel panic' "$console"; then
+			return 0
+		fi
+		say "Linux $kernel died while it booted; booting it again"
+	done
+}
+
 run_vm() {
 	compose_vm
 	stderr_is_terminal || say "booting Linux $kernel ($profile)"
-	start_vm
-	wait_for_command
+	boot_vm
 	start_relays
 	wait_for_end
 	wait_for_relays
