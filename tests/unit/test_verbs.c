@@ -213,7 +213,11 @@ static void test_json(void **state)
 	result = run(verb_mappings, (struct options){.json = JSON_SHORT, .filter.pid = 99}, EXIT_OK);
 	assert_string_equal(result.out, "[]\n");
 	done(result);
+	/* What happened; the device's facts that were looked up are only shown on demand. */
 	result = run(verb_events, (struct options){.json = JSON_PRETTY}, EXIT_OK);
+	assert_int_equal(count_lines(result.out), 5);
+	done(result);
+	result = run(verb_events, (struct options){.json = JSON_PRETTY, .filter.all = true}, EXIT_OK);
 	assert_int_equal(count_lines(result.out), 6);
 	for (char *line = strtok(result.out, "\n"); line; line = strtok(NULL, "\n")) {
 		struct json_object *row = json_tokener_parse(line);
