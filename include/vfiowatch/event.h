@@ -187,7 +187,7 @@ struct event_holder {
 
 struct event_bar {
 	__u64 phys_start;
-	__u64 size;  /* bytes, 0: not implemented */
+	__u64 size;  /* bytes, 0: the device has no such BAR */
 	__u64 flags; /* IORESOURCE_* */
 };
 
