@@ -15,8 +15,11 @@ const volatile __u64 vfio_device_fops_mmap_address = 0;
 const volatile __u64 vfio_pci_mmap_ops_address = 0;
 const volatile __u64 vfio_pci_dmabuf_ops_address = 0;
 
+/* log2 of the page size, set by the loader: arm64 has several. */
+const volatile __u32 page_shift = 12;
+
 /* The layout of vfio-pci's cookies, VFIO_PCI_OFFSET_SHIFT of include/linux/vfio_pci_core.h, in pages. */
-#define COOKIE_REGION_SHIFT (40 - PAGE_SHIFT)
+#define COOKIE_REGION_SHIFT (40 - page_shift)
 #define COOKIE_PAGE_MASK    ((1ULL << COOKIE_REGION_SHIFT) - 1)
 
 /* Identity of the process that @task belongs to. */
@@ -82,8 +85,8 @@ static __always_inline struct bar_range bar_range(struct pci_dev *pdev, __u32 in
 
 	if (start == 0 || end < start)
 		return range;
-	range.first = start >> PAGE_SHIFT;
-	range.pages = (end >> PAGE_SHIFT) - range.first + 1;
+	range.first = start >> page_shift;
+	range.pages = (end >> page_shift) - range.first + 1;
 	return range;
 }
 
@@ -218,9 +221,9 @@ static __always_inline void mapping_describe(struct event_mapping *mapping, cons
 	mapping->flags = entry->flags;
 	mapping->source = SOURCE_VFIO;
 	if (entry->flags & EVENT_MAPPING_OFFSET_KNOWN)
-		mapping->offset = (pgoff + entry->offset_delta) << PAGE_SHIFT;
+		mapping->offset = (pgoff + entry->offset_delta) << page_shift;
 	if (entry->flags & EVENT_MAPPING_PHYS_KNOWN)
-		mapping->phys_start = (pgoff + entry->phys_delta) << PAGE_SHIFT;
+		mapping->phys_start = (pgoff + entry->phys_delta) << page_shift;
 }
 
 #endif

@@ -15,8 +15,6 @@
 /* include/linux/mm.h */
 #define VM_PFNMAP  0x00000400UL
 
-#define PAGE_SHIFT 12
-
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct kernfs_node {

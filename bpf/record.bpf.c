@@ -6,8 +6,7 @@
  * events are hints of it.
  *
  * The kernel skips such a program when it is already running on the CPU, also when that run was merely
- * preempted
- * (__bpf_prog_enter_recur() in kernel/bpf/trampoline.c). On a preemptible kernel that happens, and
+ * preempted (__bpf_prog_enter_recur() in kernel/bpf/trampoline.c). On a preemptible kernel that happens, and
  * bpf_preempt_disable() does not help: its end is where the preemption then takes place. So no program may
  * count on another one having run, and what was skipped is found by the daemon from the kernel's count of it,
  * and put right by an audit (audit.bpf.c).
@@ -17,8 +16,6 @@
 
 #include <linux/vfio.h>
 #include <bpf/bpf_tracing.h>
-
-#define MAX_ERRNO 4095
 
 static __always_inline void event_file_open(struct recorder *r, const struct file_entry *entry)
 {

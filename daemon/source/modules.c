@@ -14,42 +14,54 @@
 #include "cleanup.h"
 #include "source/targets.h"
 
-enum module_presence module_presence(const char *sys, const char *module)
+static bool btf_has_function(const struct btf *btf, const char *name)
+{
+	return btf && btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
+}
+
+/* What is built in never changes. */
+static bool is_built_in(const struct target_module *module)
+{
+	static bool known, built_in[N_TARGET_MODULES];
+
+	if (!known) {
+		_cleanup_(btf_freep) struct btf *vmlinux = btf__load_vmlinux_btf();
+
+		for (size_t i = 0; i < N_TARGET_MODULES; i++)
+			built_in[i] = btf_has_function(vmlinux, target_modules[i].function);
+		known = true;
+	}
+	return built_in[module - target_modules];
+}
+
+enum module_presence module_presence(const char *sys, const struct target_module *module)
 {
 	char path[PATH_MAX], state[16] = "";
 	_cleanup_(closefile) FILE *file = NULL;
 
-	snprintf(path, sizeof(path), "%s/module/%s", sys, module);
-	if (access(path, F_OK) < 0)
-		return MODULE_ABSENT;
-	snprintf(path, sizeof(path), "%s/module/%s/initstate", sys, module);
+	snprintf(path, sizeof(path), "%s/module/%s/initstate", sys, module->name);
 	file = fopen(path, "re");
 	if (!file)
-		return MODULE_LIVE; /* built in: it has parameters but no state */
+		return is_built_in(module) ? MODULE_LIVE : MODULE_ABSENT;
 	if (!fgets(state, sizeof(state), file))
 		return MODULE_MOVING;
 	return strncmp(state, "live", 4) == 0 ? MODULE_LIVE : MODULE_MOVING;
 }
 
-bool module_in_use(const char *sys, const char *module)
+bool module_in_use(const char *sys, const struct target_module *module)
 {
 	char path[PATH_MAX];
 	_cleanup_(closedirectory) DIR *directory = NULL;
 	struct dirent *entry;
 
-	snprintf(path, sizeof(path), "%s/module/%s/holders", sys, module);
+	snprintf(path, sizeof(path), "%s/module/%s/holders", sys, module->name);
 	directory = opendir(path);
 	if (!directory)
-		return module_presence(sys, module) == MODULE_LIVE;
+		return is_built_in(module);
 	while ((entry = readdir(directory)))
 		if (entry->d_name[0] != '.')
 			return true;
 	return false;
-}
-
-static bool btf_has_function(const struct btf *btf, const char *name)
-{
-	return btf && btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
 }
 
 int kernel_functions_find(bool *exists)

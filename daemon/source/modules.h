@@ -11,17 +11,22 @@
 /* Symbols of the kernel and its modules with their addresses, for root. */
 #define KALLSYMS "/proc/kallsyms"
 
+struct target_module;
+
 enum module_presence {
 	MODULE_ABSENT,
 	MODULE_MOVING, /* coming or going */
 	MODULE_LIVE,   /* usable, also if built in */
 };
 
-/* @sys: where sysfs is mounted. */
-enum module_presence module_presence(const char *sys, const char *module);
+/*
+ * @sys: where sysfs is mounted. A module that is built in may have no directory there: then the kernel's BTF
+ * is read, once in the life of the process.
+ */
+enum module_presence module_presence(const char *sys, const struct target_module *module);
 
 /* True if another module uses @module, or if it is built in (then it cannot go away). */
-bool module_in_use(const char *sys, const char *module);
+bool module_in_use(const char *sys, const struct target_module *module);
 
 /*
  * Which of the N_TARGETS functions of source/targets.h the kernel's BTF has; a built-in module's are in the

@@ -117,18 +117,22 @@ static bool is_vfio_device(const char *sys, const char *name)
 	return access(path, F_OK) == 0;
 }
 
+/* In the order of their addresses, so that what is listed first does not depend on the file system. */
 int pci_enumerate(const char *sys, pci_found found, void *userdata)
 {
+	struct dirent **entries;
 	char path[PATH_MAX];
-	_cleanup_(closedirectory) DIR *directory = NULL;
-	struct dirent *entry;
+	int n;
 
 	snprintf(path, sizeof(path), "%s/bus/pci/devices", sys);
-	directory = opendir(path);
-	if (!directory)
+	n = scandir(path, &entries, NULL, alphasort);
+	if (n < 0)
 		return errno == ENOENT ? 0 : -errno;
-	while ((entry = readdir(directory)))
-		if (entry->d_name[0] != '.' && is_vfio_device(sys, entry->d_name))
-			found(userdata, entry->d_name);
+	for (int i = 0; i < n; i++) {
+		if (entries[i]->d_name[0] != '.' && is_vfio_device(sys, entries[i]->d_name))
+			found(userdata, entries[i]->d_name);
+		free(entries[i]);
+	}
+	free(entries);
 	return 0;
 }

@@ -223,7 +223,7 @@ uint64_t probes_skipped(const struct probes *probes, uint64_t *releases)
 static bool modules_in_use(struct probes *probes, bool *settled)
 {
 	for (size_t i = 0; i < N_TARGET_MODULES; i++) {
-		switch (module_presence(probes->sys, target_modules[i])) {
+		switch (module_presence(probes->sys, &target_modules[i])) {
 		case MODULE_LIVE:
 			continue;
 		case MODULE_MOVING:
@@ -233,10 +233,10 @@ static bool modules_in_use(struct probes *probes, bool *settled)
 			break;
 		}
 		snprintf(probes->reason, sizeof(probes->reason), "waiting for kernel module %s",
-			 target_modules[i]);
+			 target_modules[i].name);
 		return false;
 	}
-	if (!module_in_use(probes->sys, "vfio_pci_core")) {
+	if (!module_in_use(probes->sys, &target_modules[N_TARGET_MODULES - 1])) {
 		snprintf(probes->reason, sizeof(probes->reason),
 			 "waiting for a VFIO driver (such as vfio-pci) to be loaded");
 		return false;

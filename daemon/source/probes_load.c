@@ -50,6 +50,15 @@ struct addresses {
 	__u64 mmap, mmap_ops, dmabuf_ops;
 };
 
+/* Every object has its own copy of the constants of bpf/facts.bpf.h. */
+#define SET_CONSTANTS(object, addresses)                                                                     \
+	do {                                                                                                 \
+		(object)->rodata->vfio_device_fops_mmap_address = (addresses)->mmap;                         \
+		(object)->rodata->vfio_pci_mmap_ops_address = (addresses)->mmap_ops;                         \
+		(object)->rodata->vfio_pci_dmabuf_ops_address = (addresses)->dmabuf_ops;                     \
+		(object)->rodata->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));                        \
+	} while (0)
+
 static int find_symbols(struct addresses *ret)
 {
 	struct kernel_symbol symbols[] = {
@@ -149,9 +158,7 @@ static int attach_all(struct probes *probes, const struct addresses *addresses)
 
 	if (!record)
 		return -errno;
-	record->rodata->vfio_device_fops_mmap_address = addresses->mmap;
-	record->rodata->vfio_pci_mmap_ops_address = addresses->mmap_ops;
-	record->rodata->vfio_pci_dmabuf_ops_address = addresses->dmabuf_ops;
+	SET_CONSTANTS(record, addresses);
 	for (size_t i = 0; i < N_TARGETS; i++)
 		bpf_program__set_autoload(bpf_object__find_program_by_name(record->obj, targets[i].program),
 					  probes->function_exists[i]);
@@ -194,9 +201,7 @@ static int load_scan(struct probes *probes, const struct addresses *addresses)
 	if (!scan)
 		return -errno;
 	probes->scan = scan;
-	scan->rodata->vfio_device_fops_mmap_address = addresses->mmap;
-	scan->rodata->vfio_pci_mmap_ops_address = addresses->mmap_ops;
-	scan->rodata->vfio_pci_dmabuf_ops_address = addresses->dmabuf_ops;
+	SET_CONSTANTS(scan, addresses);
 	r = scan_bpf__load(scan);
 	if (r == 0)
 		r = attach_iterator(probes, ITERATOR_FIND, scan->progs.find_mappings, NULL);
@@ -220,7 +225,7 @@ static int load_audit(struct probes *probes, const struct addresses *addresses)
 	if (!audit)
 		return -errno;
 	probes->audit = audit;
-	audit->rodata->vfio_device_fops_mmap_address = addresses->mmap;
+	SET_CONSTANTS(audit, addresses);
 	r = audit_bpf__load(audit);
 	if (r == 0)
 		r = attach_iterator(probes, ITERATOR_MARK_MAPPINGS, audit->progs.mark_mappings,

@@ -69,9 +69,9 @@ static bool check_modules(struct json_object *checks, const char *sys)
 	bool all = true;
 
 	for (size_t i = 0; i < N_TARGET_MODULES; i++) {
-		bool live = module_presence(sys, target_modules[i]) == MODULE_LIVE;
+		bool live = module_presence(sys, &target_modules[i]) == MODULE_LIVE;
 
-		snprintf(name, sizeof(name), "module %s", target_modules[i]);
+		snprintf(name, sizeof(name), "module %s", target_modules[i].name);
 		add_check(checks, name, live ? YES : OPEN, live ? "loaded" : "not loaded",
 			  "recording begins by itself when a VFIO driver is loaded, for example: modprobe "
 			  "vfio-pci");

@@ -17,4 +17,7 @@ const struct target targets[N_TARGETS] = {
 	{"vma_free_now", "fentry", "vmlinux", "__vm_area_free", false, "mappings gone when a process exits"},
 };
 
-const char *const target_modules[N_TARGET_MODULES] = {"vfio", "vfio_pci_core"};
+const struct target_module target_modules[N_TARGET_MODULES] = {
+	{"vfio", "vfio_device_fops_mmap"},
+	{"vfio_pci_core", "vfio_pci_core_mmap"},
+};

@@ -20,7 +20,12 @@ struct target {
 extern const struct target targets[N_TARGETS];
 
 /* Modules that must be live, in the order they are loaded. */
+struct target_module {
+	const char *name;
+	const char *function; /* in the BTF of the kernel proper if the module is built in */
+};
+
 #define N_TARGET_MODULES 2
-extern const char *const target_modules[N_TARGET_MODULES];
+extern const struct target_module target_modules[N_TARGET_MODULES];
 
 #endif
