@@ -83,8 +83,8 @@ install: all
 SAN        := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SAN_CFLAGS := -std=gnu11 -O1 -g $(WARN) $(SAN)
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
-UNIT_LIB   := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c)) $(wildcard daemon/sink/bus*.c) \
-	$(filter-out daemon/cli/main.c,$(CLI_SRC)) $(CORE_SRC) daemon/source/pci.c
+UNIT_LIB   := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c)) $(wildcard daemon/sink/*.c) \
+	$(filter-out daemon/cli/main.c,$(CLI_SRC)) $(CORE_SRC) $(addprefix daemon/source/,modules.c pci.c targets.c)
 UNITS      := $(UNIT_SRC:%.c=$(B)/%)
 FUZZERS    := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 san_obj     = $(patsubst %.c,$(B)/san/%.o,$(1))
@@ -99,7 +99,7 @@ $(B)/tests/unit/libunit.a: $(call san_obj,$(UNIT_LIB))
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(UNITS): $(B)/tests/unit/%: $(B)/san/tests/unit/%.o $(B)/tests/unit/libunit.a
-	$(Q)$(CC) $(SAN) -o $@ $^ -lcmocka -lsystemd -ljson-c -lz
+	$(Q)$(CC) $(SAN) -o $@ $^ -lcmocka -lsystemd -ljson-c -lbpf -lz
 
 $(B)/fuzz/%.o: %.c
 	@mkdir -p $(@D)
