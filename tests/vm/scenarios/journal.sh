@@ -4,13 +4,19 @@
 
 systemctl is-active --quiet vfiowatchd.service || fail "the service is not active"
 expect "the daemon is ready" vfiowatch status --wait=60 >/dev/null
-systemd-run --quiet --wait --unit=driver.service vfio-client -c 'open d group 0000:00:01.0; info d 2; info d 2; mmap a d 2; comm \x1b[31mred; info d 0' ||
-	fail "the client failed"
-journalctl --sync
-# shellcheck disable=SC1091
+# It stays until its records were read: journald looks up a process that is still there.
+systemd-run --quiet --unit=driver.service vfio-client -c 'open d group 0000:00:01.0; info d 2; info d 2; mmap a d 2;
+	comm \x1b[31mred; info d 0; touch-file /tmp/driver-done; barrier /tmp/driver-end' || fail "the client does not start"
+eventually "the client has mapped" 60 test -e /tmp/driver-done
+recorded() {
+	journalctl --sync
+	[ "$(journalctl -u driver.service "MESSAGE_ID=$cookie_issued" -o cat | wc -l)" -ge 2 ]
+}
 cookie_issued=$(sed -n 's/^-- \(.*\)/\1/p' /usr/lib/systemd/catalog/vfiowatch.catalog | sed -n 1p)
 events_lost=$(sed -n 's/^-- \(.*\)/\1/p' /usr/lib/systemd/catalog/vfiowatch.catalog | sed -n 2p)
 
+eventually "the records are under the client's unit" 60 recorded
+touch /tmp/driver-end
 journalctl "MESSAGE_ID=$cookie_issued" -o json >/tmp/records
 expect_equal "one record per cookie, not per call" "$(wc -l </tmp/records)" 2
 expect_equal "with the contract's fields" "$(head -n 1 /tmp/records |
