@@ -60,7 +60,7 @@ void manager_fill_status(void *userdata, struct status *ret)
 	ret->started_ns = manager->started_ns;
 	ret->now_ns = manager_now_ns();
 	ret->readings = manager->readings;
-	ret->skipped = manager->skipped;
+	ret->skipped = manager->skipped_in_all;
 	ret->audits = manager->audits;
 	ret->journal_suppressed = journal_suppressed(manager->journal);
 	if (manager->bus)

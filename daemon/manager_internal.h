@@ -29,11 +29,13 @@ struct manager {
 	uint64_t started_ns;        /* CLOCK_BOOTTIME */
 	int64_t realtime_offset_ns; /* as last told to clients */
 	uint64_t readings;
-	bool modules_changed;  /* a module event came: look at the modules */
-	bool mappings_changed; /* VMAs were copied: their ranges must be read */
-	bool unsettled;        /* the last reading met ranges that were still changing */
-	bool started;          /* the first reading is over: what later ones find was missed, not old */
-	uint64_t skipped;      /* probes_skipped() at the last audit */
+	bool modules_changed;    /* a module event came: look at the modules */
+	bool mappings_changed;   /* VMAs were copied: their ranges must be read */
+	bool unsettled;          /* the last reading met ranges that were still changing */
+	bool started;            /* the first reading is over: what later ones find was missed, not old */
+	bool audit_due;          /* the last audit failed, or none was made since recording began */
+	uint64_t skipped_in_all; /* also by programs that were let go since */
+	uint64_t skipped;        /* probes_skipped() at the last audit */
 	uint64_t skipped_releases;
 	uint64_t suspect;    /* recorder.suspect at the last audit */
 	uint64_t audited_ns; /* CLOCK_BOOTTIME of the last audit */

@@ -178,6 +178,7 @@ static int audit(struct manager *manager, bool files)
 	int r;
 
 	manager->audits++;
+	manager->audit_due = true;
 	manager->audited_ns = manager_now_ns();
 	manager->suspect = __atomic_load_n(&recorder->suspect, __ATOMIC_ACQUIRE);
 	__atomic_add_fetch(&recorder->audit, 1, __ATOMIC_ACQ_REL);
@@ -192,7 +193,10 @@ static int audit(struct manager *manager, bool files)
 		r = run_iterator(manager, ITERATOR_DROP_MAPPINGS);
 	if (r == 0 && files)
 		r = run_iterator(manager, ITERATOR_DROP_FILES);
-	return r == 0 ? read_everything(manager) : r;
+	if (r == 0)
+		r = read_everything(manager);
+	manager->audit_due = r < 0;
+	return r;
 }
 
 /* The kernel's count of skipped runs, or an entry met without its VMA, says that the tables are not right. */
@@ -201,25 +205,29 @@ static bool audit_is_due(struct manager *manager)
 	struct recorder *recorder = probes_recorder(manager->probes);
 	uint64_t releases;
 
-	return probes_skipped(manager->probes, &releases) != manager->skipped ||
+	return manager->audit_due || probes_skipped(manager->probes, &releases) != manager->skipped ||
 	       __atomic_load_n(&recorder->suspect, __ATOMIC_ACQUIRE) != manager->suspect;
+}
+
+/* Takes note of what was skipped since the last time; returns true if that may include the end of a file. */
+static bool note_skipped(struct manager *manager)
+{
+	uint64_t releases, skipped = probes_skipped(manager->probes, &releases);
+	bool files = releases != manager->skipped_releases;
+
+	if (skipped > manager->skipped) {
+		manager->skipped_in_all += skipped - manager->skipped;
+		journal_events_lost(manager->journal, "runs of recording programs skipped by the kernel",
+				    skipped - manager->skipped);
+	}
+	manager->skipped = skipped;
+	manager->skipped_releases = releases;
+	return files;
 }
 
 static int audit_if_due(struct manager *manager)
 {
-	uint64_t skipped, releases;
-	bool files;
-
-	if (!audit_is_due(manager))
-		return 0;
-	skipped = probes_skipped(manager->probes, &releases);
-	if (skipped > manager->skipped)
-		journal_events_lost(manager->journal, "runs of recording programs skipped by the kernel",
-				    skipped - manager->skipped);
-	files = releases != manager->skipped_releases;
-	manager->skipped = skipped;
-	manager->skipped_releases = releases;
-	return audit(manager, files);
+	return audit_is_due(manager) ? audit(manager, note_skipped(manager)) : 0;
 }
 
 static void note_losses(struct manager *manager)
@@ -281,6 +289,7 @@ static void recording_began(struct manager *manager)
 	int r;
 
 	manager->skipped = probes_skipped(manager->probes, &manager->skipped_releases);
+	manager->skipped_in_all += manager->skipped;
 	r = audit(manager, manager->skipped_releases > 0);
 	if (r < 0)
 		fprintf(stderr, SD_WARNING "cannot read what is mapped already: %s; trying again\n",
@@ -305,6 +314,8 @@ void manager_update_probes(struct manager *manager)
 		break;
 	case PROBES_DETACHED:
 		fprintf(stderr, SD_INFO "recording stopped: the vfio modules are not in use\n");
+		manager->audit_due = false;
+		manager->skipped = manager->skipped_releases = 0;
 		read_everything(manager);
 		break;
 	case PROBES_FAILED:
