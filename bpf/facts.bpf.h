@@ -43,8 +43,8 @@ static __always_inline void current_identity(struct event_process_id *id)
 
 	id->start_ns = leader->start_boottime;
 	id->tgid = leader->tgid;
-	id->uid = bpf_get_current_uid_gid();
-	id->cgroup_id = bpf_get_current_cgroup_id();
+	id->uid = leader->cred->uid.val;
+	id->cgroup_id = leader->cgroups->dfl_cgrp->kn->id;
 	bpf_core_read(&id->comm, sizeof(id->comm), &leader->comm);
 }
 
