@@ -387,7 +387,8 @@ static __always_inline void mapping_copied(struct vm_area_struct *orig, struct v
 	__u64 key = (__u64)orig, from_id;
 
 	known = bpf_map_lookup_elem(&vmas, &key);
-	if (!known || !known->mapping_id)
+	/* The entry may be that of a VMA whose end was skipped. */
+	if (!known || !known->mapping_id || !is_vfio_device_file(orig->vm_file))
 		return;
 	r = recorder_get();
 	if (!r)

@@ -121,16 +121,26 @@ int read_holders(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
-/* False if the kernel uses the memory for something else: then the end of our VMA was skipped, and an audit
- * is due. */
-static __always_inline bool is_vfio_vma(struct vm_area_struct *vma)
+/*
+ * False if the kernel uses the memory for something else, be it another mapping of VFIO: then the end of our
+ * VMA was skipped, and an audit is due.
+ */
+static __always_inline bool is_our_vma(struct vm_area_struct *vma, const struct vma_entry *entry,
+				       const struct event_mapping *mapping, __u64 pgoff)
 {
-	struct file *file;
+	struct file *file = BPF_CORE_READ(vma, vm_file);
+	struct vma_entry found = {};
+	struct file_entry *open_file;
+	__u64 key = (__u64)file;
 
-	if (!(BPF_CORE_READ(vma, vm_flags) & VM_PFNMAP))
+	if (!(mapping->vm_flags & VM_PFNMAP) || !file || !is_vfio_device_file(file) ||
+	    mapping->start >= mapping->end)
 		return false;
-	file = BPF_CORE_READ(vma, vm_file);
-	return file && is_vfio_device_file(file);
+	open_file = bpf_map_lookup_elem(&files, &key);
+	if (open_file)
+		found.file_id = open_file->event.file_id;
+	vma_layout(&found, open_file, BPF_CORE_READ(vma, vm_ops), pgoff, NULL);
+	return same_mapping(entry, &found);
 }
 
 /*
@@ -148,7 +158,7 @@ int read_mappings(struct bpf_iter__bpf_map_elem *ctx)
 	struct mm_struct *mm;
 	struct recorder *r;
 	bool settled, ours;
-	__u64 key;
+	__u64 key, pgoff;
 
 	if (!address || !entry || !entry->mapping_id)
 		return 0;
@@ -159,8 +169,8 @@ int read_mappings(struct bpf_iter__bpf_map_elem *ctx)
 
 	mm = BPF_CORE_READ(vma, vm_mm);
 	settled = vma_settled(vma, entry);
-	mapping_describe(&row.mapping, entry, BPF_CORE_READ(vma, vm_start), BPF_CORE_READ(vma, vm_end),
-			 BPF_CORE_READ(vma, vm_pgoff));
+	pgoff = BPF_CORE_READ(vma, vm_pgoff);
+	mapping_describe(&row.mapping, entry, BPF_CORE_READ(vma, vm_start), BPF_CORE_READ(vma, vm_end), pgoff);
 	row.mapping.page_prot = BPF_CORE_READ(vma, vm_page_prot.pgprot);
 	row.mapping.vm_flags = BPF_CORE_READ(vma, vm_flags);
 	if (bpf_core_field_exists(struct mm_struct, owner)) {
@@ -170,7 +180,7 @@ int read_mappings(struct bpf_iter__bpf_map_elem *ctx)
 	}
 	if (!settled || !vma_settled(vma, entry))
 		row.mapping.flags |= EVENT_MAPPING_UNSETTLED;
-	ours = is_vfio_vma(vma);
+	ours = is_our_vma(vma, entry, &row.mapping, pgoff);
 
 	again = bpf_map_lookup_elem(&vmas, &key);
 	if (!again || again->mapping_id != row.mapping.mapping_id)

@@ -46,6 +46,7 @@ start_daemon() {
 	vfiowatchd --foreground "$@" 2>>/out/vfiowatchd.log &
 	daemon=$!
 	expect "the daemon is ready" vfiowatch status --wait=60 >/dev/null
+	kill -0 "$daemon" 2>/dev/null || fail "the daemon ended: $(tail -n 3 /out/vfiowatchd.log)"
 }
 
 stop_daemon() {

@@ -9,5 +9,6 @@ for round in 1 2 3; do
 done
 expect "nothing is left" check-ledger
 expect_equal "no open file is left" "$(vfiowatch devices --json | jq '[.[].open_files] | add')" 0
+expect_equal "it is not degraded" "$(status '.degraded | length')" 0
 echo "runs skipped: $(status .skipped), audits: $(status .audits)"
 stop_daemon
