@@ -13,7 +13,7 @@
 #include <linux/types.h>
 
 /* include/linux/mm.h */
-#define VM_PFNMAP  0x00000400UL
+#define VM_PFNMAP 0x00000400UL
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 

@@ -133,8 +133,10 @@ static __always_inline bool is_our_vma(struct vm_area_struct *vma, const struct 
 	struct file_entry *open_file;
 	__u64 key = (__u64)file;
 
-	if (!(mapping->vm_flags & VM_PFNMAP) || !file || !is_vfio_device_file(file) ||
-	    mapping->start >= mapping->end)
+	if (!(mapping->vm_flags & VM_PFNMAP) || !file || !is_vfio_device_file(file))
+		return false;
+	/* A freed VMA may have its RCU head there: kernel addresses. */
+	if (mapping->start >= mapping->end || mapping->end >> 63)
 		return false;
 	open_file = bpf_map_lookup_elem(&files, &key);
 	if (open_file)
@@ -170,7 +172,8 @@ int read_mappings(struct bpf_iter__bpf_map_elem *ctx)
 	mm = BPF_CORE_READ(vma, vm_mm);
 	settled = vma_settled(vma, entry);
 	pgoff = BPF_CORE_READ(vma, vm_pgoff);
-	mapping_describe(&row.mapping, entry, BPF_CORE_READ(vma, vm_start), BPF_CORE_READ(vma, vm_end), pgoff);
+	mapping_describe(&row.mapping, entry, BPF_CORE_READ(vma, vm_start), BPF_CORE_READ(vma, vm_end),
+			 pgoff);
 	row.mapping.page_prot = BPF_CORE_READ(vma, vm_page_prot.pgprot);
 	row.mapping.vm_flags = BPF_CORE_READ(vma, vm_flags);
 	if (bpf_core_field_exists(struct mm_struct, owner)) {

@@ -39,7 +39,8 @@ static void add_reasons(const struct manager *manager, struct status *status)
 	add_untracked(status, "open files", status->recorder.untracked_files);
 	add_untracked(status, "cookies", status->recorder.untracked_cookies);
 	if (counts.refused)
-		add_reason(status, "%" PRIu64 " events refused by the ledger: a limit was reached",
+		add_reason(status,
+			   "%" PRIu64 " events refused by the ledger: malformed, or a limit was reached",
 			   counts.refused);
 	if (ring_malformed(manager->ring))
 		add_reason(status, "%" PRIu64 " malformed records in the ring",
