@@ -72,21 +72,21 @@ pack_modules() {
 # unpack_kernel DIR: from DIR/packages to what a boot needs.
 unpack_kernel() {
 	local dir=$1 package image kernel
-	rm -rf "$dir/root" "$dir/modules"
-	mkdir -p "$dir/root/usr/lib"
-	ln -s usr/lib "$dir/root/lib"
+	rm -rf "$dir/tree" "$dir/modules"
+	mkdir -p "$dir/tree/usr/lib"
+	ln -s usr/lib "$dir/tree/lib"
 	for package in "$dir"/packages/*.deb; do
 		dpkg-deb --fsys-tarfile "$package" |
-			tar -x -C "$dir/root" --keep-directory-symlink --exclude=./usr/share
+			tar -x -C "$dir/tree" --keep-directory-symlink --exclude=./usr/share
 	done
-	image=$(find "$dir/root" -name 'vmlinuz*' -type f)
+	image=$(find "$dir/tree" -name 'vmlinuz*' -type f)
 	[[ -f $image ]] || { echo "error: no kernel image in $dir/packages"; return 1; }
-	kernel=$(basename "$(echo "$dir"/root/usr/lib/modules/*)")
-	pack_modules "$dir/root" "$kernel" "$dir/modules"
+	kernel=$(basename "$(echo "$dir"/tree/usr/lib/modules/*)")
+	pack_modules "$dir/tree" "$kernel" "$dir/modules"
 	pack_tree "$dir/modules" "$dir/modules.cpio"
 	mv "$image" "$dir/vmlinuz"
 	printf '%s\n' "$kernel" >"$dir/release"
-	rm -rf "$dir/root" "$dir/modules" "$dir/modules.list"
+	rm -rf "$dir/tree" "$dir/modules" "$dir/modules.list"
 }
 
 # prepare_kernel SERIES: leaves the directory in $kernel_dir.
