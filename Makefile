@@ -5,6 +5,8 @@
 #   make test     everything that CI runs
 #   make install  DESTDIR= PREFIX=/usr
 
+MAKEFLAGS += --no-print-directory
+
 VERSION := 0.1
 PREFIX  := /usr
 B       := build
