@@ -49,8 +49,7 @@ int drop_mappings(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	}
 	key = *address;
-	if (bpf_map_delete_elem(&vmas, &key) == 0)
-		__sync_fetch_and_add(&r->dropped, 1);
+	bpf_map_delete_elem(&vmas, &key);
 	return 0;
 }
 
@@ -78,8 +77,7 @@ int drop_files(struct bpf_iter__bpf_map_elem *ctx)
 	key = *address;
 	file_id = entry->event.file_id;
 	bpf_for_each_map_elem(&cookies, forget_cookie, &file_id, 0);
-	if (bpf_map_delete_elem(&files, &key) == 0)
-		__sync_fetch_and_add(&r->dropped, 1);
+	bpf_map_delete_elem(&files, &key);
 	return 0;
 }
 

@@ -30,13 +30,13 @@ static __always_inline void event_file_open(struct recorder *r, const struct fil
 	event_submit(r, header);
 }
 
-/* The entry of a file that userspace is using now; if it is new it was open before recording began. */
-static __always_inline struct file_entry *file_in_use(struct recorder *r, struct file *file)
+/* The entry of a device file; if it is new it is told of. @flags say how it came to be known. */
+static __always_inline struct file_entry *file_known(struct recorder *r, struct file *file, __u32 flags)
 {
 	struct file_entry *entry;
 	bool is_new;
 
-	entry = file_entry_get(r, file, EVENT_FILE_FROM_SCAN, &is_new);
+	entry = file_entry_get(r, file, flags, &is_new);
 	if (entry && is_new)
 		event_file_open(r, entry);
 	return entry;
@@ -57,55 +57,33 @@ static __always_inline struct file *current_file(long fd)
 
 /* VFIO_GROUP_GET_DEVICE_FD; another thread may have closed the descriptor already, then there is nothing to
  * see. */
-static __always_inline void file_opened_by_group(long fd)
-{
-	struct recorder *r = recorder_get();
-	struct file_entry *entry;
-	struct file *file;
-	bool is_new;
-
-	if (!r)
-		return;
-	file = current_file(fd);
-	if (!file || !is_vfio_device_file(file))
-		return;
-	entry = file_entry_get(r, file, 0, &is_new);
-	if (entry && is_new)
-		event_file_open(r, entry);
-}
-
 SEC("fexit/vfio_group_fops_unl_ioctl")
 int BPF_PROG(vfio_group_ioctl, struct file *group, unsigned int cmd, unsigned long arg, long ret)
 {
+	struct recorder *r;
+	struct file *file;
+
 	if (cmd != VFIO_GROUP_GET_DEVICE_FD || ret < 0)
 		return 0;
-	file_opened_by_group(ret);
+	r = recorder_get();
+	file = current_file(ret);
+	if (r && file && is_vfio_device_file(file))
+		file_known(r, file, 0);
 	return 0;
-}
-
-static __always_inline void file_opened_as_cdev(struct file *file)
-{
-	struct recorder *r = recorder_get();
-	struct file_entry *entry;
-	bool is_new;
-
-	if (!r)
-		return;
-	entry = file_entry_get(r, file, EVENT_FILE_IS_CDEV, &is_new);
-	if (entry && is_new)
-		event_file_open(r, entry);
 }
 
 SEC("fexit/vfio_device_fops_cdev_open")
 int BPF_PROG(vfio_cdev_open, struct inode *inode, struct file *file, int ret)
 {
-	if (ret)
-		return 0;
-	file_opened_as_cdev(file);
+	struct recorder *r = recorder_get();
+
+	if (!ret && r)
+		file_known(r, file, EVENT_FILE_IS_CDEV);
 	return 0;
 }
 
-static __always_inline void file_released(struct file *file)
+SEC("fentry/vfio_device_fops_release")
+int BPF_PROG(vfio_file_release, struct inode *inode, struct file *file)
 {
 	struct recorder *r = recorder_get();
 	struct event_header *header;
@@ -113,25 +91,19 @@ static __always_inline void file_released(struct file *file)
 	__u64 key = (__u64)file, file_id;
 
 	if (!r)
-		return;
+		return 0;
 	entry = bpf_map_lookup_elem(&files, &key);
 	if (!entry)
-		return;
+		return 0;
 	file_id = entry->event.file_id;
 	bpf_for_each_map_elem(&cookies, forget_cookie, &file_id, 0);
 	bpf_map_delete_elem(&files, &key);
 
 	header = event_reserve(r, EVENT_RELEASE, sizeof(struct event_file));
 	if (!header)
-		return;
+		return 0;
 	((struct event_file *)(header + 1))->file_id = file_id;
 	event_submit(r, header);
-}
-
-SEC("fentry/vfio_device_fops_release")
-int BPF_PROG(vfio_file_release, struct inode *inode, struct file *file)
-{
-	file_released(file);
 	return 0;
 }
 
@@ -181,7 +153,7 @@ static __always_inline void region_info_issued(struct recorder *r, struct file *
 	struct cookie_key key = {};
 	struct file_entry *entry;
 
-	entry = file_in_use(r, file);
+	entry = file_known(r, file, EVENT_FILE_FROM_SCAN);
 	if (!entry || bpf_probe_read_user(&info, sizeof(info), arg)) {
 		__sync_fetch_and_add(&r->untracked_cookies, 1);
 		return;
@@ -232,7 +204,7 @@ static __always_inline void dma_buf_issued(struct recorder *r, struct file *file
 	if (!dmabuf || !vfio_pci_dmabuf_ops_address ||
 	    (__u64)BPF_CORE_READ(dmabuf, ops) != vfio_pci_dmabuf_ops_address)
 		return;
-	entry = file_in_use(r, file);
+	entry = file_known(r, file, EVENT_FILE_FROM_SCAN);
 	if (!entry) {
 		__sync_fetch_and_add(&r->untracked_cookies, 1);
 		return;
@@ -272,7 +244,8 @@ int BPF_PROG(vfio_device_ioctl, struct file *file, unsigned int cmd, unsigned lo
 	return 0;
 }
 
-static __always_inline void dma_buf_released(struct dma_buf *dmabuf)
+SEC("fentry/vfio_pci_dma_buf_release")
+int BPF_PROG(dma_buf_release, struct dma_buf *dmabuf)
 {
 	struct cookie_key key = {.file = (__u64)dmabuf, .dialect = DIALECT_DMA_BUF};
 	struct recorder *r = recorder_get();
@@ -282,44 +255,33 @@ static __always_inline void dma_buf_released(struct dma_buf *dmabuf)
 
 	entry = bpf_map_lookup_elem(&cookies, &key);
 	if (!entry || !r)
-		return;
+		return 0;
 	body.cookie_id = entry->event.cookie_id;
 	body.file_id = entry->event.file_id;
 	bpf_map_delete_elem(&cookies, &key);
 
 	header = event_reserve(r, EVENT_COOKIE_RELEASE, sizeof(struct event_cookie));
 	if (!header)
-		return;
+		return 0;
 	*(struct event_cookie *)(header + 1) = body;
 	event_submit(r, header);
-}
-
-SEC("fentry/vfio_pci_dma_buf_release")
-int BPF_PROG(dma_buf_release, struct dma_buf *dmabuf)
-{
-	dma_buf_released(dmabuf);
 	return 0;
 }
 
 /* The cookie is in vm_pgoff only until the driver's handler ran, so it is kept from here to the exit. */
-static __always_inline void mmap_begins(struct vm_area_struct *vma)
+SEC("fentry/vfio_device_fops_mmap")
+int BPF_PROG(vfio_mmap_enter, struct file *file, struct vm_area_struct *vma)
 {
 	struct vma_entry entry = {.request_pgoff = vma->vm_pgoff};
 	__u64 key = (__u64)vma;
 
 	bpf_map_update_elem(&vmas, &key, &entry, BPF_ANY);
-}
-
-SEC("fentry/vfio_device_fops_mmap")
-int BPF_PROG(vfio_mmap_enter, struct file *file, struct vm_area_struct *vma)
-{
-	mmap_begins(vma);
 	return 0;
 }
 
 /*
- * The entry that mmap_begins() made. If the kernel skipped that there is none, or one whose end was skipped
- * as well; then there is a new one and *request stays NULL.
+ * The entry that vfio_mmap_enter() made. If the kernel skipped that there is none, or one whose end was
+ * skipped as well; then there is a new one and *request stays NULL.
  */
 static __always_inline struct vma_entry *begun_entry(__u64 key, const __u64 **request)
 {
@@ -333,7 +295,8 @@ static __always_inline struct vma_entry *begun_entry(__u64 key, const __u64 **re
 	return bpf_map_lookup_elem(&vmas, &key);
 }
 
-static __always_inline void mmap_ends(struct file *file, struct vm_area_struct *vma, int ret)
+SEC("fexit/vfio_device_fops_mmap")
+int BPF_PROG(vfio_mmap_exit, struct file *file, struct vm_area_struct *vma, int ret)
 {
 	struct recorder *r = recorder_get();
 	struct event_header *header;
@@ -345,14 +308,14 @@ static __always_inline void mmap_ends(struct file *file, struct vm_area_struct *
 
 	if (ret || !r) {
 		bpf_map_delete_elem(&vmas, &key);
-		return;
+		return 0;
 	}
 	entry = begun_entry(key, &request);
 	if (!entry) {
 		__sync_fetch_and_add(&r->untracked_mappings, 1);
-		return;
+		return 0;
 	}
-	open_file = file_in_use(r, file);
+	open_file = file_known(r, file, EVENT_FILE_FROM_SCAN);
 	if (open_file)
 		entry->file_id = open_file->event.file_id;
 	entry->flags = 0;
@@ -361,19 +324,13 @@ static __always_inline void mmap_ends(struct file *file, struct vm_area_struct *
 	entry->mapped_ns = header ? header->time_ns : bpf_ktime_get_boot_ns();
 	entry->mapping_id = recorder_new_identity(r);
 	if (!header)
-		return;
+		return 0;
 	current_identity(&header->who);
 	body = (struct event_mapping *)(header + 1);
 	mapping_describe(body, entry, vma->vm_start, vma->vm_end, vma->vm_pgoff);
 	body->page_prot = vma->vm_page_prot.pgprot;
 	body->vm_flags = vma->vm_flags;
 	event_submit(r, header);
-}
-
-SEC("fexit/vfio_device_fops_mmap")
-int BPF_PROG(vfio_mmap_exit, struct file *file, struct vm_area_struct *vma, int ret)
-{
-	mmap_ends(file, vma, ret);
 	return 0;
 }
 

@@ -84,15 +84,15 @@ static bool adopt_links(struct probes *probes)
 			continue;
 		pin_path(probes, targets[i].program, path);
 		probes->links[i] = bpf_obj_get(path);
-		if (probes->links[i] >= 0)
-			continue;
-		probes->function_exists[i] = false;
-		if (!targets[i].required)
+		if (probes->links[i] >= 0 || !targets[i].required)
 			continue;
 		for (size_t j = 0; j < i; j++)
 			closefd(&probes->links[j]);
 		return false;
 	}
+	/* What is not attached now was found to be a stub by the one who attached. */
+	for (size_t i = 0; i < N_TARGETS; i++)
+		probes->function_exists[i] = probes->links[i] >= 0;
 	return true;
 }
 
@@ -276,9 +276,7 @@ int probes_begin_recording(struct probes *probes)
 	}
 	probes->adopted = adopt_links(probes);
 	if (!probes->adopted) {
-		r = find_functions(probes);
-		if (r == 0)
-			r = attach_all(probes, &addresses);
+		r = attach_all(probes, &addresses);
 		if (r < 0)
 			return r;
 	}

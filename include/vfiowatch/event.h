@@ -274,7 +274,6 @@ struct recorder {
 	__u64 untracked_files;
 	__u64 untracked_cookies;
 	__u64 suspect; /* entries met whose VMA is not VFIO's any more: its end was not seen */
-	__u64 dropped; /* entries of that kind removed by an audit */
 
 	__u64 audit;   /* loader: number of the audit that is going on; see bpf/audit.bpf.c */
 	__u64 waiting; /* consumer: 1: asleep, wake it on the next event; BPF resets it */
