@@ -173,6 +173,13 @@ const struct piece *pieces_next(const struct map *m, uint64_t offset, uint64_t l
 				struct piece *ret);
 int pieces_export(struct client *c);
 
+/* mapping.c */
+int mapping_range(struct client *c, const struct map *m, int argc, char **argv, uint64_t *offset,
+		  uint64_t *length);
+
+/* dialect.c */
+int bar_start(struct client *c, const char *bdf, const char *region, uint64_t *ret); /* physical */
+
 /* process.c */
 int child_request(struct client *c, struct child *ch, const char *text, int fd);
 int child_answer(struct client *c, struct child *ch);
@@ -184,12 +191,15 @@ int serve(struct client *c);
 typedef int command_fn(struct client *c, int argc, char **argv);
 command_fn cmd_open, cmd_dup, cmd_close, cmd_close_groups, cmd_info, cmd_storm_info, cmd_dmabuf, cmd_reset,
 	cmd_memory;
-command_fn cmd_mmap, cmd_mmap_raw, cmd_mmap_fixed, cmd_munmap, cmd_mremap, cmd_mprotect, cmd_touch,
-	cmd_remap_file_pages, cmd_maps;
+command_fn cmd_mmap, cmd_mmap_huge, cmd_mmap_raw, cmd_mmap_fixed, cmd_munmap, cmd_mremap, cmd_mprotect,
+	cmd_touch, cmd_remap_file_pages, cmd_maps;
 command_fn cmd_fork, cmd_spawn, cmd_share, cmd_send, cmd_receive, cmd_exec, cmd_exit, cmd_kill, cmd_wait,
 	cmd_start, cmd_join;
 command_fn cmd_comm, cmd_sleep, cmd_print, cmd_barrier, cmd_touch_file, cmd_hold, cmd_pid, cmd_run, cmd_set,
 	cmd_pieces;
 command_fn cmd_storm, cmd_bench;
+command_fn cmd_attrs, cmd_alias, cmd_get_mmap, cmd_memattr, cmd_revoke, cmd_wc_mode, cmd_variant_region,
+	cmd_pciioc, cmd_bar;
+command_fn cmd_pages, cmd_expect_types, cmd_expect_place;
 
 #endif

@@ -9,9 +9,9 @@
 #define ANY (MAX_WORDS - 1)
 
 const struct command commands[] = {
-	{"open", 3, 3, false, cmd_open, "NAME group|cdev BDF, or NAME path FILE",
+	{"open", 3, 3, false, cmd_open, "NAME group|cdev BDF, or NAME path|path-ro FILE",
 	 "open a VFIO device through its group (one type1 container per process), or through its character "
-	 "device with iommufd; or any file, read-write"},
+	 "device with iommufd; or any file (resourceN, /dev/mem, ..), read-write or read-only, with O_SYNC"},
 	{"dup", 2, 2, false, cmd_dup, "NAME NEW", "duplicate the descriptor"},
 	{"close", 1, 1, false, cmd_close, "NAME", "close the descriptor; mappings and group stay"},
 	{"close-groups", 0, 0, false, cmd_close_groups, "", "close every group descriptor and the container"},
@@ -25,6 +25,8 @@ const struct command commands[] = {
 	 "the memory bit of the command register; off revokes BAR mappings"},
 	{"mmap", 3, 6, false, cmd_mmap, "MAP NAME REGION [OFFSET [LENGTH]] [rw|ro|none]",
 	 "map shared; asks for region information only when NAME has not asked yet; sets ADDR_MAP"},
+	{"mmap-huge", 3, 6, false, cmd_mmap_huge, "MAP NAME REGION [OFFSET [LENGTH]] [rw|ro|none]",
+	 "the same, at an address to which 2 MiB leaves fit"},
 	{"mmap-raw", 4, 5, false, cmd_mmap_raw, "MAP NAME FILEOFFSET LENGTH [rw|ro|none]",
 	 "map without ever asking; any open file"},
 	{"mmap-fixed", 5, 7, false, cmd_mmap_fixed,
@@ -77,5 +79,32 @@ const struct command commands[] = {
 	 "vfio-mmap|region-info COUNT NAME REGION, or anon-mmap|clock COUNT, or "
 	 "file-mmap COUNT [FILE]",
 	 "print ns of one iteration: min, median, mean (64 KiB; clock is the empty iteration)"},
+	{"bar", 3, 3, false, cmd_bar, "BDF REGION VARIABLE",
+	 "VARIABLE gets the physical address of that BAR: the offset in /dev/mem and /proc/bus/pci"},
+	{"pciioc", 2, 2, false, cmd_pciioc, "NAME mem|io|wc|uc",
+	 "of a file of /proc/bus/pci: PCIIOC_MMAP_IS_MEM or _IS_IO, PCIIOC_WRITE_COMBINE on or off"},
+	{"attrs", 3, 3, false, cmd_attrs, "NAME REGION|OFFSET wc|none|NUMBER",
+	 "VFIO_DEVICE_SET_MMAP_ATTRS of an offset, or of the one of REGION (below 64). This command and the "
+	 "next "
+	 "six need the test driver: test-modules load, vfio-bind --driver vfiowatch-test"},
+	{"alias", 4, 4, false, cmd_alias, "NAME REGION wc|none|NUMBER VARIABLE",
+	 "VFIO_DEVICE_FEATURE_ALIAS_REGION; VARIABLE gets the index, for info and mmap"},
+	{"get-mmap", 4, 4, false, cmd_get_mmap, "NAME REGION wc|none|NUMBER VARIABLE",
+	 "VFIO_REGION_GET_MMAP; VARIABLE gets the file offset, for mmap-raw"},
+	{"memattr", 2, 2, false, cmd_memattr, "DMABUF nc|wc|NUMBER", "VFIO_DEVICE_FEATURE_DMA_BUF_MEMATTR"},
+	{"revoke", 1, 1, false, cmd_revoke, "DMABUF", "VFIO_DEVICE_FEATURE_DMA_BUF_REVOKE"},
+	{"wc-mode", 2, 5, false, cmd_wc_mode,
+	 "BDF prot|remap|pte, or BDF iomap [REGION], or BDF split REGION OFFSET LENGTH",
+	 "how the test driver makes a write-combining mapping from now on"},
+	{"variant-region", 2, 2, false, cmd_variant_region, "BDF REGION|none",
+	 "the region whose plain offset the test driver maps write-combining"},
+	{"pages", 1, 3, false, cmd_pages, "MAP [OFFSET LENGTH]",
+	 "print what /proc/vfiowatch-test-pages says: OFFSET LENGTH PHYS LEAFSIZE TYPE (test-modules load)"},
+	{"expect-types", 2, ANY, false, cmd_expect_types, "MAP [OFFSET LENGTH] TYPE[:LENGTH]...",
+	 "exactly these, in ascending order, each over all pages up to the next: wb, wc, uc-, uc, wp, wt, "
+	 "unpopulated"},
+	{"expect-place", 4, 4, false, cmd_expect_place, "MAP BDF REGION OFFSET",
+	 "every populated page is where the BAR has it, when byte 0 of MAP is byte OFFSET of the BAR; one "
+	 "is"},
 	{NULL, 0, 0, false, NULL, NULL, NULL},
 };

@@ -19,9 +19,9 @@ static int new_file_name(struct client *c, const char *name)
 	return file_find(c, name) ? wrong(c, "'%s' is already open", name) : 0;
 }
 
-static int open_path(struct client *c, const char *path, int *ret_fd)
+static int open_path(struct client *c, const char *path, int mode, int *ret_fd)
 {
-	*ret_fd = open(path, O_RDWR | O_SYNC | O_CLOEXEC);
+	*ret_fd = open(path, mode | O_SYNC | O_CLOEXEC);
 	return *ret_fd < 0 ? fail(c, errno, "open %s", path) : 0;
 }
 
@@ -35,18 +35,18 @@ int cmd_open(struct client *c, int argc, char **argv)
 	r = new_file_name(c, name);
 	if (r < 0)
 		return r;
-	if (strcmp(how, "path") != 0 && strlen(what) >= NAME_SIZE)
+	if (strncmp(how, "path", 4) != 0 && strlen(what) >= NAME_SIZE)
 		return wrong(c, "open: '%s' is not a BDF like 0000:00:01.0", what);
 	if (strcmp(how, "group") == 0)
 		r = vfio_open_group(c, what, &fd);
 	else if (strcmp(how, "cdev") == 0)
 		r = vfio_open_cdev(c, what, &fd);
-	else if (strcmp(how, "path") == 0) {
-		r = open_path(c, what, &fd);
+	else if (strcmp(how, "path") == 0 || strcmp(how, "path-ro") == 0) {
+		r = open_path(c, what, how[4] ? O_RDONLY : O_RDWR, &fd);
 		kind = FILE_PLAIN;
 		what = "";
 	} else
-		return wrong(c, "open: '%s' must be group, cdev or path", how);
+		return wrong(c, "open: '%s' must be group, cdev, path or path-ro", how);
 	if (r < 0)
 		return r;
 	if (!file_add(c, name, kind, what, fd))

@@ -71,6 +71,7 @@ static char *help_filter(int key, const char *text, void *input)
 	fputs("Commands, separated by newlines or ';' ('#' comments, '..' and \"..\" quote, $NAME are "
 	      "variables):\n"
 	      "  ! COMMAND | !ERRNO COMMAND\n      it must fail (with that errno)\n"
+	      "  ? COMMAND\n      it may fail\n"
 	      "  @CHILD COMMAND\n      let the child do it and wait for its answer\n",
 	      f);
 	for (const struct command *c = commands; c->name; c++)

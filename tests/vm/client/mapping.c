@@ -12,6 +12,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define HUGE_SIZE (2UL << 20)
+
 static int new_map(struct client *c, const char *name, struct map **ret)
 {
 	int r = check_name(c, name);
@@ -109,9 +111,30 @@ static bool take_protection(int *argc, char **argv, int *prot)
 	return true;
 }
 
-int cmd_mmap(struct client *c, int argc, char **argv)
+static void *reserve(size_t length)
+{
+	return mmap(NULL, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
+/* Where a leaf of 2 MiB begins in the file it begins in memory as well. NULL: there is no room. */
+static void *huge_place(const struct map *m)
+{
+	size_t room = m->length + HUGE_SIZE, before;
+	uint8_t *start = reserve(room);
+
+	if ((void *)start == MAP_FAILED)
+		return NULL;
+	before = (size_t)(m->file_offset - (uintptr_t)start) % HUGE_SIZE;
+	if (before)
+		munmap(start, before);
+	munmap(start + before + m->length, room - before - m->length);
+	return start + before;
+}
+
+static int map_region(struct client *c, int argc, char **argv, bool huge)
 {
 	int prot = PROT_READ | PROT_WRITE, r;
+	void *where = NULL;
 	struct file *f;
 	struct map *m;
 
@@ -125,11 +148,23 @@ int cmd_mmap(struct client *c, int argc, char **argv)
 	if (r < 0)
 		return r;
 	r = place_in_region(c, m, f, argv[2], argc > 3 ? argv[3] : NULL, argc > 4 ? argv[4] : NULL);
+	if (r == 0 && huge && !(where = huge_place(m)))
+		r = fail(c, errno, "reserve 0x%llx bytes", (unsigned long long)m->length);
 	if (r < 0) {
 		free(m);
 		return r;
 	}
-	return map_file(c, m, NULL, prot, f->fd);
+	return map_file(c, m, where, prot, f->fd);
+}
+
+int cmd_mmap(struct client *c, int argc, char **argv)
+{
+	return map_region(c, argc, argv, false);
+}
+
+int cmd_mmap_huge(struct client *c, int argc, char **argv)
+{
+	return map_region(c, argc, argv, true);
 }
 
 int cmd_mmap_raw(struct client *c, int argc, char **argv)
@@ -156,6 +191,7 @@ int cmd_mmap_raw(struct client *c, int argc, char **argv)
 		return r;
 	m->file_offset = offset;
 	m->length = page_align(length);
+	memcpy(m->device, f->device, sizeof(m->device));
 	return map_file(c, m, NULL, prot, f->fd);
 }
 
@@ -229,8 +265,8 @@ int cmd_mmap_fixed(struct client *c, int argc, char **argv)
 }
 
 /* [OFFSET LENGTH] of argv[1], argv[2]; all of the mapping without them. */
-static int range_of(struct client *c, const struct map *m, int argc, char **argv, uint64_t *offset,
-		    uint64_t *length)
+int mapping_range(struct client *c, const struct map *m, int argc, char **argv, uint64_t *offset,
+		  uint64_t *length)
 {
 	int r;
 
@@ -253,7 +289,7 @@ int cmd_munmap(struct client *c, int argc, char **argv)
 	r = map_get(c, argv[0], &m);
 	if (r < 0)
 		return r;
-	r = range_of(c, m, argc, argv, &offset, &length);
+	r = mapping_range(c, m, argc, argv, &offset, &length);
 	if (r < 0)
 		return r;
 	while (pieces_next(m, offset, length, &i, &p))
@@ -265,11 +301,6 @@ int cmd_munmap(struct client *c, int argc, char **argv)
 	r = pieces_cut(c, m, offset, length);
 	forget_when_empty(m);
 	return r;
-}
-
-static void *reserve(size_t length)
-{
-	return mmap(NULL, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
 
 int cmd_mremap(struct client *c, int argc, char **argv)
@@ -324,7 +355,7 @@ int cmd_mprotect(struct client *c, int argc, char **argv)
 		return r;
 	if (!take_protection(&argc, argv, &prot))
 		return wrong(c, "mprotect: '%s' must be ro, rw or none", argv[argc - 1]);
-	r = range_of(c, m, argc, argv, &offset, &length);
+	r = mapping_range(c, m, argc, argv, &offset, &length);
 	if (r < 0)
 		return r;
 	while (pieces_next(m, offset, length, &i, &p))
@@ -365,7 +396,7 @@ int cmd_touch(struct client *c, int argc, char **argv)
 	r = map_get(c, argv[0], &m);
 	if (r < 0)
 		return r;
-	r = range_of(c, m, argc, argv, &offset, &length);
+	r = mapping_range(c, m, argc, argv, &offset, &length);
 	if (r < 0)
 		return r;
 	sigaction(SIGBUS, &action, &old_bus);

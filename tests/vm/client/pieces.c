@@ -82,13 +82,14 @@ const struct piece *pieces_next(const struct map *m, uint64_t offset, uint64_t l
 	return NULL;
 }
 
-/* One line per piece: "PID START END BDF REGION FILE-OFFSET". */
+/* One line per piece: "PID START END BDF REGION FILE-OFFSET"; region -1 when it was mapped by file offset
+ * alone. */
 static int write_own(struct client *c, int fd)
 {
 	struct map *m;
 
 	LIST_FOREACH(m, &c->maps, link)
-	for (size_t i = 0; i < m->n_pieces && m->device[0] && m->region >= 0; i++) {
+	for (size_t i = 0; i < m->n_pieces && m->device[0]; i++) {
 		const struct piece *p = &m->pieces[i];
 
 		if (dprintf(fd, "%d %llx %llx %s %d %llx\n", getpid(),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-/* The line language: splitting, quoting, variables, `!`, `@CHILD`, definitions and dispatch. */
+/* The line language: splitting, quoting, variables, `!`, `?`, `@CHILD`, definitions and dispatch. */
 
 #include "client.h"
 
@@ -221,6 +221,17 @@ static int run_expecting_failure(struct client *c, const char *text)
 	return answer(c, "failed as expected: %.900s", reason);
 }
 
+/* `?cmd`: whether it fails depends on the kernel, or on what went before. */
+static int run_allowing_failure(struct client *c, const char *text)
+{
+	char reason[TEXT_SIZE];
+
+	if (script_execute(c, text) == 0)
+		return 0;
+	memcpy(reason, c->error, sizeof(reason));
+	return answer(c, "failed, which it may: %.900s", reason);
+}
+
 static int run_routed(struct client *c, const char *text)
 {
 	char name[NAME_SIZE];
@@ -247,6 +258,8 @@ int script_execute(struct client *c, const char *line)
 		return 0;
 	if (*line == '!')
 		return run_expecting_failure(c, skip_blanks(line + 1));
+	if (*line == '?')
+		return run_allowing_failure(c, skip_blanks(line + 1));
 	if (*line == '@')
 		return run_routed(c, line + 1);
 	n = strcspn(line, " \t");

@@ -10,6 +10,8 @@
 #include <linux/types.h>
 #include <linux/vfio.h>
 
+#include "../../kmod/uapi.h"
+
 /* "vfio: Add VFIO_DEVICE_BIND_IOMMUFD" and "vfio: Add VFIO_DEVICE_[AT|DE]TACH_IOMMUFD_PT" (Linux 6.6) */
 #ifndef VFIO_DEVICE_BIND_IOMMUFD
 struct vfio_device_bind_iommufd {
@@ -26,23 +28,6 @@ struct vfio_device_attach_iommufd_pt {
 	__u32 pt_id;
 };
 #define VFIO_DEVICE_ATTACH_IOMMUFD_PT _IO(VFIO_TYPE, VFIO_BASE + 19)
-#endif
-
-/* "vfio/pci: Add dma-buf export support for MMIO regions" (in 7.2, not in 6.12) */
-#ifndef VFIO_DEVICE_FEATURE_DMA_BUF
-#define VFIO_DEVICE_FEATURE_DMA_BUF 11
-struct vfio_region_dma_range {
-	__u64 offset;
-	__u64 length;
-};
-
-struct vfio_device_feature_dma_buf {
-	__u32 region_index;
-	__u32 open_flags;
-	__u32 flags;
-	__u32 nr_ranges;
-	struct vfio_region_dma_range dma_ranges[];
-};
 #endif
 
 /* "iommufd: IOCTLs for the io_pagetable" (Linux 6.2), from <linux/iommufd.h>, which 6.1 headers do not have

@@ -64,7 +64,7 @@ add_guest_scripts() {
 	for script in session environment.sh; do
 		install -D -m 755 "$here/guest/$script" "$tree/usr/lib/vfiowatch-vm/$script"
 	done
-	for script in vfio-modules vfio-bind; do
+	for script in vfio-modules vfio-bind test-modules test-pages; do
 		install -D -m 755 "$here/guest/$script" "$tree/usr/sbin/$script"
 	done
 	if [[ $profile == systemd ]]; then

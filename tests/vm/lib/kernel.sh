@@ -103,3 +103,12 @@ prepare_kernel() {
 	fi
 	release_lock
 }
+
+# renew_kernel SERIES: choose and fetch the kernel again, as its headers cannot be had any more.
+renew_kernel() {
+	say "the headers of Linux $(<"$kernel_dir/release") have left the mirror: choosing the kernel anew"
+	rm -rf "$kernel_dir.old"
+	mv "$kernel_dir" "$kernel_dir.old"
+	rm -rf "$kernel_dir.old"
+	prepare_kernel "$1"
+}
