@@ -28,7 +28,7 @@ BPF_ARCH   := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(MACHINE)))
 BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) $(WARN) -Wno-unused-parameter \
 	-Wno-missing-declarations -Iinclude -Ibpf -I/usr/include/$(MACHINE)-linux-gnu
 
-BPF_NAMES := record scan audit watch
+BPF_NAMES := record pages scan audit watch
 SKELETONS := $(BPF_NAMES:%=$(B)/bpf/%.skel.h)
 
 CORE_SRC   := $(wildcard daemon/core/*.c) daemon/capture.c
@@ -58,10 +58,10 @@ $(B)/bpf/%.skel.h: $(B)/bpf/%.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
 # Names the programs and the layout of their tables: a daemon adopts only what its own build left behind.
-$(B)/bpf/record_build.h: $(B)/bpf/record.bpf.o
-	$(Q)printf '#define RECORD_BUILD 0x%sULL\n' "$$(sha256sum $< | cut -c 1-16)" > $@
+$(B)/bpf/record_build.h: $(B)/bpf/record.bpf.o $(B)/bpf/pages.bpf.o
+	$(Q)printf '#define RECORD_BUILD 0x%sULL\n' "$$(cat $^ | sha256sum | cut -c 1-16)" > $@
 
-VM_TOOLS := $(B)/tests/vm/vfio-client $(B)/tests/vm/check-ledger
+VM_TOOLS := $(B)/tests/vm/vfio-client $(B)/tests/vm/check-ledger $(B)/tests/vm/check-findings
 vm-tools: $(VM_TOOLS)
 
 $(B)/tests/vm/vfio-client: $(call obj,$(wildcard tests/vm/client/*.c))
@@ -69,6 +69,11 @@ $(B)/tests/vm/vfio-client: $(call obj,$(wildcard tests/vm/client/*.c))
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^
 
 $(B)/tests/vm/check-ledger: $(call obj,$(wildcard tests/vm/oracle/*.c))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -ljson-c
+
+$(B)/tests/vm/check-findings: $(call obj,$(wildcard tests/vm/oracle/findings/*.c) tests/vm/oracle/ledger.c \
+		tests/vm/oracle/report.c)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -ljson-c
 
@@ -86,7 +91,7 @@ SAN        := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-f
 SAN_CFLAGS := -std=gnu11 -O1 -g $(WARN) $(SAN)
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 UNIT_LIB   := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c)) $(wildcard daemon/sink/*.c) \
-	$(filter-out daemon/cli/main.c,$(CLI_SRC)) $(CORE_SRC) $(addprefix daemon/source/,modules.c pci.c targets.c)
+	$(filter-out daemon/cli/main.c,$(CLI_SRC)) $(CORE_SRC) $(addprefix daemon/source/,dialects.c modules.c pci.c targets.c)
 UNITS      := $(UNIT_SRC:%.c=$(B)/%)
 FUZZERS    := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 san_obj     = $(patsubst %.c,$(B)/san/%.o,$(1))

@@ -14,6 +14,13 @@
 const volatile __u64 vfio_device_fops_mmap_address = 0;
 const volatile __u64 vfio_pci_mmap_ops_address = 0;
 const volatile __u64 vfio_pci_dmabuf_ops_address = 0;
+const volatile __u64 vfio_pci_core_mmap_address = 0;
+const volatile __u64 dma_buf_fops_address = 0;
+const volatile __u64 kernfs_file_fops_address = 0;
+const volatile __u64 pci_mmap_resource_uc_address = 0;
+const volatile __u64 pci_mmap_resource_wc_address = 0;
+const volatile __u64 pci_phys_vm_ops_address = 0;
+const volatile __u64 mmap_mem_ops_address = 0;
 
 /* log2 of the page size, set by the loader: arm64 has several. */
 const volatile __u32 page_shift = 12;
@@ -54,16 +61,13 @@ static __always_inline bool is_vfio_device_file(struct file *file)
 	       (__u64)BPF_CORE_READ(file, f_op, mmap) == vfio_device_fops_mmap_address;
 }
 
-static __always_inline struct device *vfio_file_device(struct file *file)
+static __always_inline struct vfio_device *vfio_file_device(struct file *file)
 {
 	void *data = BPF_CORE_READ(file, private_data);
-	struct vfio_device *device;
 
 	if (bpf_core_type_exists(struct vfio_device_file))
-		device = BPF_CORE_READ((struct vfio_device_file *)data, device);
-	else
-		device = data;
-	return BPF_CORE_READ(device, dev);
+		return BPF_CORE_READ((struct vfio_device_file *)data, device);
+	return data;
 }
 
 static __always_inline __u64 pci_domain(struct pci_bus *bus)
@@ -90,11 +94,28 @@ static __always_inline struct bar_range bar_range(struct pci_dev *pdev, __u32 in
 	return range;
 }
 
-static __always_inline void device_facts(struct device *dev, struct file_entry *entry)
+static __always_inline struct pci_dev *pci_dev_of(struct device *dev)
 {
+	return (struct pci_dev *)((void *)dev - bpf_core_field_offset(struct pci_dev, dev));
+}
+
+static __always_inline __u64 pci_address(struct pci_dev *pdev)
+{
+	struct pci_bus *bus = BPF_CORE_READ(pdev, bus);
+
+	return EVENT_PCI_ADDRESS(pci_domain(bus), BPF_CORE_READ(bus, number),
+				 (__u8)BPF_CORE_READ(pdev, devfn));
+}
+
+static __always_inline void device_facts(struct vfio_device *device, struct file_entry *entry)
+{
+	struct device *dev = BPF_CORE_READ(device, dev);
 	struct pci_dev *pdev;
-	struct pci_bus *bus;
 	char bus_name[4] = {};
+
+	if (vfio_pci_core_mmap_address &&
+	    (__u64)BPF_CORE_READ(device, ops, mmap) != vfio_pci_core_mmap_address)
+		entry->event.flags |= EVENT_FILE_VARIANT;
 
 	bpf_probe_read_kernel_str(entry->event.device, sizeof(entry->event.device),
 				  BPF_CORE_READ(dev, kobj.name));
@@ -102,13 +123,11 @@ static __always_inline void device_facts(struct device *dev, struct file_entry *
 	if (bus_name[0] != 'p' || bus_name[1] != 'c' || bus_name[2] != 'i')
 		return;
 
-	pdev = (struct pci_dev *)((void *)dev - bpf_core_field_offset(struct pci_dev, dev));
-	bus = BPF_CORE_READ(pdev, bus);
+	pdev = pci_dev_of(dev);
 	for (__u32 i = 0; i < EVENT_BARS; i++)
 		entry->bars[i] = bar_range(pdev, i);
 	entry->event.flags |= EVENT_DEVICE_IS_PCI;
-	entry->event.pci_address = EVENT_PCI_ADDRESS(pci_domain(bus), BPF_CORE_READ(bus, number),
-						     (__u8)BPF_CORE_READ(pdev, devfn));
+	entry->event.pci_address = pci_address(pdev);
 }
 
 /*
@@ -214,12 +233,14 @@ static __always_inline void mapping_describe(struct event_mapping *mapping, cons
 {
 	mapping->mapping_id = entry->mapping_id;
 	mapping->file_id = entry->file_id;
+	mapping->cookie_id = entry->cookie_id;
+	mapping->pci_address = entry->pci_address;
 	mapping->start = start;
 	mapping->end = end;
 	mapping->mapped_ns = entry->mapped_ns;
 	mapping->region = entry->region;
 	mapping->flags = entry->flags;
-	mapping->source = SOURCE_VFIO;
+	mapping->source = entry->source;
 	if (entry->flags & EVENT_MAPPING_OFFSET_KNOWN)
 		mapping->offset = (pgoff + entry->offset_delta) << page_shift;
 	if (entry->flags & EVENT_MAPPING_PHYS_KNOWN)

@@ -17,8 +17,12 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+/* kernfs_node.parent became __parent, under RCU, in 2025 ("kernfs: Use RCU to access kernfs_node::parent"). */
 struct kernfs_node {
 	__u64 id;
+	void *priv;
+	struct kernfs_node *parent;
+	struct kernfs_node *__parent;
 };
 
 struct cgroup {
@@ -77,6 +81,7 @@ struct rw_semaphore {
 };
 
 struct mm_struct {
+	void *pgd;
 	struct rw_semaphore mmap_lock;
 	struct task_struct *owner; /* CONFIG_MEMCG */
 };
@@ -86,7 +91,12 @@ typedef struct {
 	unsigned long pgprot;
 } pgprot_t;
 
-struct vm_operations_struct;
+struct mmap_action;
+
+struct vm_operations_struct {
+	void *fault;
+	void *huge_fault;
+};
 
 struct vm_area_struct {
 	unsigned long vm_start;
@@ -103,11 +113,20 @@ struct file_operations {
 	int (*mmap)(struct file *, struct vm_area_struct *);
 };
 
-struct inode;
+struct inode {
+	void *i_private;
+};
 
 struct file {
 	const struct file_operations *f_op;
+	struct inode *f_inode;
 	void *private_data;
+};
+
+/* include/linux/sysfs.h; of resourceN private is the number of the BAR (pci_create_attr()). */
+struct bin_attribute {
+	void *private;
+	void *mmap;
 };
 
 struct kobject {
@@ -148,8 +167,13 @@ struct pci_dev {
 	struct resource resource[6];
 };
 
+struct vfio_device_ops {
+	void *mmap;
+};
+
 struct vfio_device {
 	struct device *dev;
+	const struct vfio_device_ops *ops;
 };
 
 /*
@@ -166,7 +190,12 @@ struct phys_vec {
 	size_t len;
 };
 
+struct vfio_pci_core_device {
+	struct pci_dev *pdev;
+};
+
 struct vfio_pci_dma_buf {
+	struct vfio_pci_core_device *vdev;
 	size_t size;
 	struct phys_vec *phys_vec;
 	unsigned int nr_ranges;
@@ -175,6 +204,7 @@ struct vfio_pci_dma_buf {
 struct dma_buf_ops;
 
 struct dma_buf {
+	size_t size;
 	const struct dma_buf_ops *ops;
 	void *priv;
 };
@@ -185,6 +215,14 @@ struct dma_buf {
  */
 struct vfio_pci_mmap_vma {
 	struct vm_area_struct *vma;
+};
+
+/* The first members of struct vm_fault are in a struct without a name. */
+struct vm_fault {
+	struct {
+		struct vm_area_struct *vma;
+		unsigned long address;
+	};
 };
 
 struct module {

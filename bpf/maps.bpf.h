@@ -14,17 +14,22 @@
 
 #include "vfiowatch/event.h"
 
-/* A VMA that maps a VFIO device file, keyed by its address: the kernel frees it only after we deleted the
- * entry. */
+/* A VMA that maps BARs, keyed by its address: the kernel frees it only after we deleted the entry. */
 struct vma_entry {
 	__u64 mapping_id; /* 0: the mmap has not returned yet */
+	__u64 file;       /* address of the struct file it maps */
 	__u64 file_id;
+	__u64 cookie_id;
+	__u64 pci_address;
 	__u64 mapped_ns;
 	__s64 offset_delta;  /* pages: file offset = vm_pgoff + offset_delta */
 	__s64 phys_delta;    /* pages: page frame = vm_pgoff + phys_delta */
 	__u64 request_pgoff; /* vm_pgoff as userspace asked for it, before the driver rewrote it */
 	__u32 region;
-	__u32 flags;     /* enum event_mapping_flags */
+	__u16 source;     /* enum mapping_source */
+	__u16 flags;      /* enum event_mapping_flags */
+	__u64 walk_from;  /* where the walk of its pages goes on, 0: at the start */
+	__u64 stale;      /* 1: its pages may have changed without an event since they were read */
 	__u64 candidate; /* audits, see audit.bpf.c: the last one that must see this VMA */
 	__u64 seen;      /* the last one that saw it */
 	__u64 doubts;    /* audits in a row in which it could not be a candidate */
@@ -36,10 +41,20 @@ struct bar_range {
 	__u64 pages;
 };
 
+/* A region index that names another one again, with other attributes (DIALECT_ALIAS_REGION). */
+struct region_alias {
+	__u16 index; /* 0: free, as no alias has the number of a BAR */
+	__u16 of;
+};
+
+/* Aliases known of one file. When full, of what region the next one is an alias stays unknown. */
+#define REGION_ALIASES 8
+
 struct file_entry {
 	struct event_file event;
 	struct event_process_id opener;
 	struct bar_range bars[EVENT_BARS]; /* all 0: not PCI */
+	struct region_alias aliases[REGION_ALIASES];
 	__u64 candidate;                   /* audits, as in struct vma_entry */
 	__u64 seen;
 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
 /*
- * Recording: what VFIO issues and maps, and how long it lives. Attached by trampolines to functions of the
- * vfio modules and to the two places where the kernel copies and frees VMAs. The tables hold the truth; the
+ * Recording: what VFIO issues, what maps BARs, and how long it lives. Attached by trampolines to functions of the
+ * vfio modules, to the other ways to map a BAR, and to the two places where the kernel copies and frees VMAs. The tables hold the truth; the
  * events are hints of it.
  *
  * The kernel skips such a program when it is already running on the CPU, also when that run was merely
@@ -12,10 +12,14 @@
  * and put right by an audit (audit.bpf.c).
  */
 
-#include "facts.bpf.h"
+#include "dialects.bpf.h"
+#include "pages.bpf.h"
+#include "sources.bpf.h"
 
-#include <linux/vfio.h>
 #include <bpf/bpf_tracing.h>
+
+/* enum pci_mmap_state of include/linux/pci.h */
+#define PCI_MMAP_MEM 1
 
 static __always_inline void event_file_open(struct recorder *r, const struct file_entry *entry)
 {
@@ -40,19 +44,6 @@ static __always_inline struct file_entry *file_known(struct recorder *r, struct 
 	if (entry && is_new)
 		event_file_open(r, entry);
 	return entry;
-}
-
-static __always_inline struct file *current_file(long fd)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
-	struct file **slot, *file = NULL;
-
-	if (fd < 0 || fd >= BPF_CORE_READ(table, max_fds))
-		return NULL;
-	slot = BPF_CORE_READ(table, fd) + fd;
-	bpf_probe_read_kernel(&file, sizeof(file), slot);
-	return file;
 }
 
 /* VFIO_GROUP_GET_DEVICE_FD; another thread may have closed the descriptor already, then there is nothing to
@@ -107,152 +98,53 @@ int BPF_PROG(vfio_file_release, struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* Counts the cookie as issued once more, making its entry if it is new, and tells of it. */
-static __always_inline void cookie_issued(struct recorder *r, struct cookie_key *key,
-					  struct cookie_entry *fresh)
-{
-	struct event_header *header;
-	struct cookie_entry *entry;
-	struct event_cookie *body;
-
-	entry = bpf_map_lookup_elem(&cookies, key);
-	if (!entry) {
-		fresh->event.cookie_id = recorder_new_identity(r);
-		fresh->event.issued_ns = bpf_ktime_get_boot_ns();
-		current_identity(&fresh->issuer);
-		bpf_map_update_elem(&cookies, key, fresh, BPF_NOEXIST);
-		entry = bpf_map_lookup_elem(&cookies, key);
-		if (!entry) {
-			__sync_fetch_and_add(&r->untracked_cookies, 1);
-			return;
-		}
-	}
-	entry->event.size = fresh->event.size;
-	entry->event.flags = fresh->event.flags;
-
-	header = event_reserve(r, EVENT_COOKIE, sizeof(struct event_cookie));
-	if (!header) {
-		__sync_fetch_and_add(&entry->event.issued, 1);
-		return;
-	}
-	current_identity(&header->who);
-	body = (struct event_cookie *)(header + 1);
-	*body = entry->event;
-	body->issued = __sync_fetch_and_add(&entry->event.issued, 1) + 1;
-	event_submit(r, header);
-}
-
-/*
- * The copy that userspace got is read back: another thread of the process can change it in between and so lie
- * about its own cookie, but not about anybody else's.
- */
-static __always_inline void region_info_issued(struct recorder *r, struct file *file, const void *arg)
-{
-	struct vfio_region_info info = {};
-	struct cookie_entry fresh;
-	struct cookie_key key = {};
-	struct file_entry *entry;
-
-	entry = file_known(r, file, EVENT_FILE_FROM_SCAN);
-	if (!entry || bpf_probe_read_user(&info, sizeof(info), arg)) {
-		__sync_fetch_and_add(&r->untracked_cookies, 1);
-		return;
-	}
-	key.file = (__u64)file;
-	key.offset = info.offset;
-	key.region = info.index;
-	key.dialect = DIALECT_REGION_INFO;
-
-	__builtin_memset(&fresh, 0, sizeof(fresh));
-	fresh.event.file_id = entry->event.file_id;
-	fresh.event.offset = info.offset;
-	fresh.event.size = info.size;
-	fresh.event.region = info.index;
-	fresh.event.flags = info.flags;
-	fresh.event.dialect = DIALECT_REGION_INFO;
-	fresh.event.ranges = 1;
-	cookie_issued(r, &key, &fresh);
-}
-
-/* VFIO_DEVICE_FEATURE_DMA_BUF, which the headers of older kernels lack; include/uapi/linux/vfio.h. */
-#define FEATURE_DMA_BUF 11
-
-struct feature_dma_buf {
-	__u32 argsz;
-	__u32 flags;
-	__u32 region_index;
-};
-
-/* The region index is what userspace asked for; size and ranges come from the kernel's own object. */
-static __always_inline void dma_buf_issued(struct recorder *r, struct file *file, const void *arg, long fd)
-{
-	struct feature_dma_buf feature = {};
-	struct vfio_pci_dma_buf *priv;
-	struct cookie_entry fresh;
-	struct cookie_key key = {};
-	struct file_entry *entry;
-	struct dma_buf *dmabuf;
-	struct file *exported;
-
-	if (bpf_probe_read_user(&feature, sizeof(feature), arg))
-		return;
-	if ((feature.flags & VFIO_DEVICE_FEATURE_MASK) != FEATURE_DMA_BUF ||
-	    !(feature.flags & VFIO_DEVICE_FEATURE_GET) || (feature.flags & VFIO_DEVICE_FEATURE_PROBE))
-		return;
-	exported = current_file(fd);
-	dmabuf = BPF_CORE_READ(exported, private_data);
-	if (!dmabuf || !vfio_pci_dmabuf_ops_address ||
-	    (__u64)BPF_CORE_READ(dmabuf, ops) != vfio_pci_dmabuf_ops_address)
-		return;
-	entry = file_known(r, file, EVENT_FILE_FROM_SCAN);
-	if (!entry) {
-		__sync_fetch_and_add(&r->untracked_cookies, 1);
-		return;
-	}
-	key.file = (__u64)dmabuf;
-	key.dialect = DIALECT_DMA_BUF;
-
-	priv = BPF_CORE_READ(dmabuf, priv);
-	__builtin_memset(&fresh, 0, sizeof(fresh));
-	fresh.event.file_id = entry->event.file_id;
-	fresh.event.size = BPF_CORE_READ(priv, size);
-	fresh.event.ranges = BPF_CORE_READ(priv, nr_ranges);
-	fresh.event.phys_start = BPF_CORE_READ(priv, phys_vec, paddr);
-	fresh.event.region = feature.region_index;
-	fresh.event.dialect = DIALECT_DMA_BUF;
-	cookie_issued(r, &key, &fresh);
-}
-
-static __always_inline void device_ioctl(struct file *file, unsigned int cmd, unsigned long arg, long ret)
+static __always_inline void device_ioctl(struct file *file, unsigned int cmd, const void *arg, long ret)
 {
 	struct recorder *r = recorder_get();
+	struct file_entry *open_file;
 
 	if (!r)
 		return;
+	if (cmd == SET_MMAP_ATTRS ? !speaks(r, DIALECT_MMAP_ATTRS)
+				  : cmd > SET_MMAP_ATTRS && !speaks(r, DIALECT_GET_MMAP))
+		return;
+	open_file = file_known(r, file, EVENT_FILE_FROM_SCAN);
+	if (!open_file) {
+		__sync_fetch_and_add(&r->untracked_cookies, 1);
+		return;
+	}
 	if (cmd == VFIO_DEVICE_GET_REGION_INFO)
-		region_info_issued(r, file, (const void *)arg);
-	else if (bpf_core_type_exists(struct vfio_pci_dma_buf))
-		dma_buf_issued(r, file, (const void *)arg, ret);
+		region_info_issued(r, file, open_file, arg);
+	else if (cmd == VFIO_DEVICE_FEATURE)
+		feature_used(r, open_file, arg, ret);
+	else if (cmd == SET_MMAP_ATTRS)
+		mmap_attrs_set(r, file, open_file, arg);
+	else
+		get_mmap_issued(r, file, open_file, arg);
 }
 
+/* Numbers above those of the released kernels are looked at for the dialects that may have them. */
 SEC("fexit/vfio_device_fops_unl_ioctl")
 int BPF_PROG(vfio_device_ioctl, struct file *file, unsigned int cmd, unsigned long arg, long ret)
 {
-	if (ret < 0 || (cmd != VFIO_DEVICE_GET_REGION_INFO && cmd != VFIO_DEVICE_FEATURE))
+	if (ret < 0 || (cmd != VFIO_DEVICE_GET_REGION_INFO && cmd != VFIO_DEVICE_FEATURE &&
+			(cmd < SET_MMAP_ATTRS || cmd >> 8 != SET_MMAP_ATTRS >> 8)))
 		return 0;
-	device_ioctl(file, cmd, arg, ret);
+	device_ioctl(file, cmd, (const void *)arg, ret);
 	return 0;
 }
 
-SEC("fentry/vfio_pci_dma_buf_release")
-int BPF_PROG(dma_buf_release, struct dma_buf *dmabuf)
+/* Of any exporter: whether it is one of ours the table says. */
+SEC("fentry/dma_buf_file_release")
+int BPF_PROG(dma_buf_release, struct inode *inode, struct file *file)
 {
-	struct cookie_key key = {.file = (__u64)dmabuf, .dialect = DIALECT_DMA_BUF};
+	struct cookie_key key = {.dialect = DIALECT_DMA_BUF};
 	struct recorder *r = recorder_get();
 	struct event_header *header;
 	struct cookie_entry *entry;
 	struct event_cookie body = {};
 
+	key.file = (__u64)file->private_data;
 	entry = bpf_map_lookup_elem(&cookies, &key);
 	if (!entry || !r)
 		return 0;
@@ -279,30 +171,63 @@ int BPF_PROG(vfio_mmap_enter, struct file *file, struct vm_area_struct *vma)
 	return 0;
 }
 
+/* Not on the stack, of which there is little. */
+static const struct vma_entry empty_entry;
+
 /*
  * The entry that vfio_mmap_enter() made. If the kernel skipped that there is none, or one whose end was
  * skipped as well; then there is a new one and *request stays NULL.
  */
 static __always_inline struct vma_entry *begun_entry(__u64 key, const __u64 **request)
 {
-	struct vma_entry *entry = bpf_map_lookup_elem(&vmas, &key), fresh = {};
+	struct vma_entry *entry = bpf_map_lookup_elem(&vmas, &key);
 
 	if (entry && !entry->mapping_id) {
 		*request = &entry->request_pgoff;
 		return entry;
 	}
-	bpf_map_update_elem(&vmas, &key, &fresh, BPF_ANY);
+	bpf_map_update_elem(&vmas, &key, &empty_entry, BPF_ANY);
 	return bpf_map_lookup_elem(&vmas, &key);
+}
+
+/* Tells of a new mapping whose entry is complete but for id and time. */
+static __always_inline void mapping_made(struct recorder *r, struct vma_entry *entry, struct vm_area_struct *vma)
+{
+	struct event_header *header = event_reserve(r, EVENT_MAP, sizeof(struct event_mapping));
+	struct event_mapping *body;
+
+	entry->mapped_ns = header ? header->time_ns : bpf_ktime_get_boot_ns();
+	entry->mapping_id = recorder_new_identity(r);
+	if (!header)
+		return;
+	current_identity(&header->who);
+	body = (struct event_mapping *)(header + 1);
+	mapping_describe(body, entry, vma->vm_start, vma->vm_end, vma->vm_pgoff);
+	body->page_prot = vma->vm_page_prot.pgprot;
+	body->vm_flags = vma->vm_flags;
+	event_submit(r, header);
+}
+
+/* Of pages that are there from the beginning the truth is told at once. */
+static __always_inline void pages_made(struct recorder *r, __u32 user, struct vma_entry *entry,
+				       struct vm_area_struct *vma)
+{
+	if (entry->flags & EVENT_MAPPING_NO_FAULT)
+		pages_tell(r, user, entry, vma, vma->vm_start, vma->vm_end);
+}
+
+/* Not inlined: its stack must not add to that of a walk. */
+static __noinline struct file_entry *mapped_file(struct recorder *r, struct file *file)
+{
+	return file_known(r, file, EVENT_FILE_FROM_SCAN);
 }
 
 SEC("fexit/vfio_device_fops_mmap")
 int BPF_PROG(vfio_mmap_exit, struct file *file, struct vm_area_struct *vma, int ret)
 {
 	struct recorder *r = recorder_get();
-	struct event_header *header;
-	struct event_mapping *body;
-	struct vma_entry *entry;
 	struct file_entry *open_file;
+	struct vma_entry *entry;
 	const __u64 *request = NULL;
 	__u64 key = (__u64)vma;
 
@@ -315,22 +240,88 @@ int BPF_PROG(vfio_mmap_exit, struct file *file, struct vm_area_struct *vma, int 
 		__sync_fetch_and_add(&r->untracked_mappings, 1);
 		return 0;
 	}
-	open_file = file_known(r, file, EVENT_FILE_FROM_SCAN);
-	if (open_file)
-		entry->file_id = open_file->event.file_id;
+	open_file = mapped_file(r, file);
 	entry->flags = 0;
-	vma_layout(entry, open_file, vma->vm_ops, vma->vm_pgoff, request);
-	header = event_reserve(r, EVENT_MAP, sizeof(struct event_mapping));
-	entry->mapped_ns = header ? header->time_ns : bpf_ktime_get_boot_ns();
-	entry->mapping_id = recorder_new_identity(r);
-	if (!header)
+	entry->file = (__u64)vma->vm_file;
+	vfio_facts(entry, open_file, vma->vm_ops, vma->vm_pgoff, request);
+	/* A driver with another handler fills pages without telling. */
+	entry->stale = (__u64)vma->vm_ops != vfio_pci_mmap_ops_address;
+	mapping_made(r, entry, vma);
+	pages_made(r, WALK_MMAP_VFIO, entry, vma);
+	return 0;
+}
+
+/* The mapping of another source than a VFIO device file; @entry holds its facts. */
+static __always_inline void other_mapped(struct vma_entry *entry, struct vm_area_struct *vma, __u32 user)
+{
+	struct recorder *r = recorder_get();
+	struct vma_entry *stored;
+	__u64 key = (__u64)vma;
+
+	if (!r)
+		return;
+	entry->file = (__u64)vma->vm_file;
+	bpf_map_update_elem(&vmas, &key, entry, BPF_ANY);
+	stored = bpf_map_lookup_elem(&vmas, &key);
+	if (!stored) {
+		__sync_fetch_and_add(&r->untracked_mappings, 1);
+		return;
+	}
+	mapping_made(r, stored, vma);
+	pages_made(r, user, stored, vma);
+}
+
+/* resourceN, resourceN_wc and /proc/bus/pci; of I/O ports nothing is kept. */
+SEC("fexit/pci_mmap_resource_range")
+int BPF_PROG(pci_mapped, struct pci_dev *pdev, int bar, struct vm_area_struct *vma, int state,
+	     int write_combine, int ret)
+{
+	__u64 fops = (__u64)BPF_CORE_READ(vma, vm_file, f_op);
+	struct vma_entry entry = {};
+	__u64 device = 0;
+
+	if (ret || state != PCI_MMAP_MEM || bar < 0 || bar >= EVENT_BARS)
 		return 0;
-	current_identity(&header->who);
-	body = (struct event_mapping *)(header + 1);
-	mapping_describe(body, entry, vma->vm_start, vma->vm_end, vma->vm_pgoff);
-	body->page_prot = vma->vm_page_prot.pgprot;
-	body->vm_flags = vma->vm_flags;
-	event_submit(r, header);
+	/* As a plain number: old verifiers refuse a computed index into what they know as a struct pci_dev. */
+	bpf_get_func_arg(ctx, 0, &device);
+	pci_facts(&entry, fops == kernfs_file_fops_address ? SOURCE_SYSFS : SOURCE_OTHER,
+		  (struct pci_dev *)device, bar);
+	other_mapped(&entry, vma, WALK_MMAP_PCI);
+	return 0;
+}
+
+static __always_inline void devmem_mapped(struct vm_area_struct *vma)
+{
+	struct vma_entry entry = {.region = EVENT_REGION_UNKNOWN};
+
+	page_frame_facts(&entry, SOURCE_DEVMEM);
+	other_mapped(&entry, vma, WALK_MMAP_DEVMEM);
+}
+
+SEC("fexit/mmap_mem")
+int BPF_PROG(devmem_mmap, struct file *file, struct vm_area_struct *vma, int ret)
+{
+	if (!ret)
+		devmem_mapped(vma);
+	return 0;
+}
+
+/* Where /dev/mem prepares its mappings before there is a VMA ("mmap_prepare"), the kernel fills them here. */
+SEC("fexit/remap_pfn_range_complete")
+int BPF_PROG(devmem_mmap_complete, struct vm_area_struct *vma, struct mmap_action *action, int ret)
+{
+	if (!ret && mmap_mem_ops_address && (__u64)vma->vm_ops == mmap_mem_ops_address)
+		devmem_mapped(vma);
+	return 0;
+}
+
+SEC("fexit/dma_buf_mmap_internal")
+int BPF_PROG(dma_buf_mapped, struct file *file, struct vm_area_struct *vma, int ret)
+{
+	struct vma_entry entry = {.stale = 1};
+
+	if (!ret && dma_buf_facts(&entry, file, vma->vm_ops))
+		other_mapped(&entry, vma, WALK_MMAP_DMABUF);
 	return 0;
 }
 
@@ -345,7 +336,7 @@ static __always_inline void mapping_copied(struct vm_area_struct *orig, struct v
 
 	known = bpf_map_lookup_elem(&vmas, &key);
 	/* The entry may be that of a VMA whose end was skipped. */
-	if (!known || !known->mapping_id || !is_vfio_device_file(orig->vm_file))
+	if (!known || !known->mapping_id || (__u64)orig->vm_file != known->file)
 		return;
 	r = recorder_get();
 	if (!r)
@@ -356,6 +347,8 @@ static __always_inline void mapping_copied(struct vm_area_struct *orig, struct v
 	entry.mapping_id = recorder_new_identity(r);
 	entry.mapped_ns = bpf_ktime_get_boot_ns();
 	entry.flags &= ~EVENT_MAPPING_FROM_SCAN;
+	entry.stale = 1;
+	entry.walk_from = 0;
 	key = (__u64)copy;
 	if (bpf_map_update_elem(&vmas, &key, &entry, BPF_ANY)) {
 		__sync_fetch_and_add(&r->untracked_mappings, 1);

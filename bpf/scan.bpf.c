@@ -7,6 +7,8 @@
  */
 
 #include "settled.bpf.h"
+#include "sources.bpf.h"
+#include "walk.bpf.h"
 
 #include <bpf/bpf_tracing.h>
 
@@ -39,46 +41,34 @@ struct row_holder {
 	struct event_holder holder;
 };
 
-/*
- * An entry that is known under the address of this VMA may still belong to one that was there before, if the
- * end of that one and the beginning of this one were both skipped.
- */
-static __always_inline bool same_mapping(const struct vma_entry *known, const struct vma_entry *found)
-{
-	return known->mapping_id && known->file_id == found->file_id && known->region == found->region &&
-	       ((known->flags ^ found->flags) & EVENT_MAPPING_PHYS_KNOWN) == 0 &&
-	       known->phys_delta == found->phys_delta;
-}
-
-/* Every VMA of every process: those over a VFIO device file that are not known become known. */
+/* Every VMA of every process: those that map BARs and are not known become known. */
 SEC("iter/task_vma")
 int find_mappings(struct bpf_iter__task_vma *ctx)
 {
 	struct vm_area_struct *vma = ctx->vma;
 	struct vma_entry *known, entry = {};
-	struct file_entry *open_file;
+	struct file_entry *open_file = NULL;
 	struct recorder *r;
 	struct file *file;
-	__u64 key = (__u64)vma, pgoff;
+	__u64 key = (__u64)vma;
 	bool is_new;
 
 	if (!vma || !(vma->vm_flags & VM_PFNMAP))
 		return 0;
 	file = vma->vm_file;
-	if (!file || !is_vfio_device_file(file))
-		return 0;
 	r = recorder_get();
-	if (!r)
+	if (!file || !r)
 		return 0;
-	open_file = file_entry_get(r, file, EVENT_FILE_FROM_SCAN, &is_new);
-	if (open_file) {
-		entry.file_id = open_file->event.file_id;
-		open_file->seen = r->audit;
+	if (is_vfio_device_file(file)) {
+		open_file = file_entry_get(r, file, EVENT_FILE_FROM_SCAN, &is_new);
+		if (open_file)
+			open_file->seen = r->audit;
 	}
-	pgoff = vma->vm_pgoff;
 	entry.flags = EVENT_MAPPING_FROM_SCAN;
-	vma_layout(&entry, open_file, vma->vm_ops, pgoff, NULL);
+	if (!vma_facts(&entry, vma, file, open_file))
+		return 0;
 	entry.seen = r->audit;
+	entry.stale = 1;
 
 	known = bpf_map_lookup_elem(&vmas, &key);
 	if (known && same_mapping(known, &entry)) {
@@ -126,23 +116,20 @@ int read_holders(struct bpf_iter__task_file *ctx)
  * VMA was skipped, and an audit is due.
  */
 static __always_inline bool is_our_vma(struct vm_area_struct *vma, const struct vma_entry *entry,
-				       const struct event_mapping *mapping, __u64 pgoff)
+				       const struct event_mapping *mapping)
 {
 	struct file *file = BPF_CORE_READ(vma, vm_file);
-	struct vma_entry found = {};
 	struct file_entry *open_file;
+	struct vma_entry found = {};
 	__u64 key = (__u64)file;
 
-	if (!(mapping->vm_flags & VM_PFNMAP) || !file || !is_vfio_device_file(file))
+	if (!(mapping->vm_flags & VM_PFNMAP) || !file)
 		return false;
 	/* A freed VMA may have its RCU head there: kernel addresses. */
 	if (mapping->start >= mapping->end || mapping->end >> 63)
 		return false;
 	open_file = bpf_map_lookup_elem(&files, &key);
-	if (open_file)
-		found.file_id = open_file->event.file_id;
-	vma_layout(&found, open_file, BPF_CORE_READ(vma, vm_ops), pgoff, NULL);
-	return same_mapping(entry, &found);
+	return vma_facts(&found, vma, file, open_file) && same_mapping(entry, &found);
 }
 
 /*
@@ -183,7 +170,7 @@ int read_mappings(struct bpf_iter__bpf_map_elem *ctx)
 	}
 	if (!settled || !vma_settled(vma, entry))
 		row.mapping.flags |= EVENT_MAPPING_UNSETTLED;
-	ours = is_our_vma(vma, entry, &row.mapping, pgoff);
+	ours = is_our_vma(vma, entry, &row.mapping);
 
 	again = bpf_map_lookup_elem(&vmas, &key);
 	if (!again || again->mapping_id != row.mapping.mapping_id)
@@ -195,6 +182,73 @@ int read_mappings(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	}
 	bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
+	return 0;
+}
+
+/* Set by the daemon: also the pages of mappings that nothing is known to have happened to. */
+__u64 walk_everything = 0;
+
+/* Counted for the daemon: walks that were cut short, to be gone on with by reading again. */
+__u64 walks_unfinished = 0;
+
+/*
+ * What the page tables say of a mapping, as rows of EVENT_PAGES. A walk is cut after WALK_STEPS tables or WALK_ROWS
+ * rows, so the daemon reads until none is unfinished. If the rows do not fit into what is left of the reader's
+ * buffer the kernel calls again for the same entry, so nothing may be noted before they were taken.
+ */
+SEC("iter/bpf_map_elem")
+int read_pages(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct vma_entry *entry = ctx->value, *again;
+	const __u64 *address = ctx->key;
+	__u64 key, from, start, end, id, time_ns;
+	struct vm_area_struct *vma;
+	struct walk *w;
+	__u64 size;
+	bool settled;
+
+	if (!address || !entry || !entry->mapping_id)
+		return 0;
+	if (!walk_everything && !entry->stale && !entry->walk_from)
+		return 0;
+	key = *address;
+	vma = (struct vm_area_struct *)key;
+	id = entry->mapping_id;
+	settled = vma_settled(vma, entry);
+	start = BPF_CORE_READ(vma, vm_start);
+	end = BPF_CORE_READ(vma, vm_end);
+	from = entry->walk_from;
+	if (from > start && from < end)
+		start = from;
+	if (start >= end || end >> 63)
+		return 0;
+	/* What happens while the walk goes on is newer than it. */
+	time_ns = bpf_ktime_get_boot_ns();
+	w = walk_pages(WALK_ITERATOR, id, vma, start, end);
+	if (!w)
+		return 0;
+	again = bpf_map_lookup_elem(&vmas, &key);
+	if (!again || again->mapping_id != id)
+		return 0;
+	for (__u32 i = 0; i <= WALK_ROWS && i < w->n_rows; i++) {
+		struct event_header *header = &walk_row_at(w, i)->header;
+
+		scan_header(header, EVENT_PAGES, sizeof(struct event_pages));
+		header->time_ns = time_ns;
+	}
+	size = w->n_rows * sizeof(struct row_pages);
+	asm volatile("" : "+r"(size));
+	if (size > sizeof(w->rows))
+		return 0;
+	if (bpf_seq_write(ctx->meta->seq, w->rows, size))
+		return 0;
+	if (w->cursor < end) {
+		again->walk_from = w->cursor;
+		__sync_fetch_and_add(&walks_unfinished, 1);
+	} else {
+		again->walk_from = 0;
+		again->stale = !settled;
+	}
 	return 0;
 }
 

@@ -57,12 +57,17 @@ static int make_loop(struct manager *manager)
 					       on_retry, manager);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(manager->retry, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_time_relative(manager->loop, &manager->walk, CLOCK_MONOTONIC, 0, 0,
+					       manager_on_walk, manager);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(manager->walk, SD_EVENT_OFF);
 	return r < 0 ? r : 0;
 }
 
 static int make_core(struct manager *manager)
 {
-	int r = ledger_new(&manager->ledger, memtype_host_arch(), NULL);
+	int r = model_init(&manager->model, memtype_host_arch());
 
 	if (r == 0)
 		r = history_new(&manager->history, HISTORY_EVENTS);
@@ -162,8 +167,9 @@ struct manager *manager_free(struct manager *manager)
 	probes_free(manager->probes, manager->options.keep_recording);
 	journal_free(manager->journal);
 	history_free(manager->history);
-	ledger_free(manager->ledger);
+	model_done(&manager->model);
 	sd_event_source_disable_unref(manager->retry);
+	sd_event_source_disable_unref(manager->walk);
 	sd_event_unref(manager->loop);
 	free(manager);
 	return NULL;

@@ -32,9 +32,11 @@ static void add_untracked(struct status *status, const char *what, uint64_t coun
 
 static void add_reasons(const struct manager *manager, struct status *status)
 {
+	struct finding_counts findings;
 	struct ledger_counts counts;
 
-	ledger_counts(manager->ledger, &counts);
+	ledger_counts(manager->model.ledger, &counts);
+	finding_counts(manager->model.findings, &findings);
 	add_untracked(status, "mappings", status->recorder.untracked_mappings);
 	add_untracked(status, "open files", status->recorder.untracked_files);
 	add_untracked(status, "cookies", status->recorder.untracked_cookies);
@@ -42,6 +44,12 @@ static void add_reasons(const struct manager *manager, struct status *status)
 		add_reason(status,
 			   "%" PRIu64 " events refused by the ledger: malformed, or a limit was reached",
 			   counts.refused);
+	if (findings.refused)
+		add_reason(status, "%" PRIu64 " findings not shown: the limit of active findings is reached",
+			   findings.refused);
+	if (lints_refused(manager->model.lints))
+		add_reason(status, "%" PRIu64 " lint reports not kept: the table is full",
+			   lints_refused(manager->model.lints));
 	if (ring_malformed(manager->ring))
 		add_reason(status, "%" PRIu64 " malformed records in the ring",
 			   ring_malformed(manager->ring));
@@ -104,9 +112,9 @@ void manager_report_degraded(struct manager *manager)
 	free(status);
 }
 
-static const struct ledger *get_ledger(void *userdata)
+static const struct model *get_model(void *userdata)
 {
-	return ((struct manager *)userdata)->ledger;
+	return &((struct manager *)userdata)->model;
 }
 
 static const struct history *get_history(void *userdata)
@@ -160,7 +168,7 @@ void manager_fill_backend(struct manager *manager, struct bus_backend *ret)
 	*ret = (struct bus_backend){
 		.userdata = manager,
 		.refresh = manager_refresh,
-		.ledger = get_ledger,
+		.model = get_model,
 		.history = get_history,
 		.status = manager_fill_status,
 		.clock = get_clock,

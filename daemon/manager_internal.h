@@ -9,7 +9,7 @@
 #include <systemd/sd-event.h>
 
 #include "core/history.h"
-#include "core/ledger.h"
+#include "core/model.h"
 #include "manager.h"
 #include "sink/bus.h"
 #include "sink/journal.h"
@@ -22,7 +22,8 @@ struct manager {
 	sd_event_source *retry; /* modules are on their way, or a reading has to be made again */
 	struct probes *probes;
 	struct ring *ring;
-	struct ledger *ledger;
+	sd_event_source *walk; /* the next periodic walk of page tables */
+	struct model model;
 	struct history *history;
 	struct journal *journal;
 	struct bus *bus;
@@ -35,8 +36,7 @@ struct manager {
 	bool started;            /* the first reading is over: what later ones find was missed, not old */
 	bool audit_due;          /* the last audit failed, or none was made since recording began */
 	uint64_t skipped_in_all; /* also by programs that were let go since */
-	uint64_t skipped;        /* probes_skipped() at the last audit */
-	uint64_t skipped_releases;
+	struct probes_skips skipped; /* at the last audit */
 	uint64_t suspect;    /* recorder.suspect at the last audit */
 	uint64_t audited_ns; /* CLOCK_BOOTTIME of the last audit */
 	uint64_t audits;
@@ -53,6 +53,9 @@ void manager_on_drained(void *userdata);
 
 /* Attaches or lets go as the modules are now, and reads the truth when recording begins or ends. */
 void manager_update_probes(struct manager *manager);
+
+/* For the timer of manager->walk. */
+int manager_on_walk(sd_event_source *source, uint64_t usec, void *userdata);
 
 /* Makes what @what (enum bus_refresh) names equal to the kernel's truth. Returns 0 or a negative errno. */
 int manager_refresh(void *userdata, unsigned int what);

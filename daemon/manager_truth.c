@@ -73,22 +73,41 @@ static bool is_of_interest(const struct event *event)
 	return event->header.type != EVENT_MODULE || strstr(event->module.name, "vfio");
 }
 
+static bool requests_wc(const struct manager *manager, const struct event *event, const struct change *change)
+{
+	return change->kind == CHANGE_MAPPED &&
+	       (event->header.origin == EVENT_ORIGIN_KERNEL || manager->started) &&
+	       ledger_requested(manager->model.ledger, change->mapping) == MEMTYPE_WC;
+}
+
+static void finding_changed(void *userdata, enum finding_change_kind what, const struct finding *finding)
+{
+	struct manager *manager = userdata;
+
+	journal_conflict(manager->journal, manager_now_ns(), what, finding, ledger_arch(manager->model.ledger));
+}
+
 static void apply(struct manager *manager, const struct event *event)
 {
+	struct model_change model_change;
 	struct change change;
 
-	if (ledger_apply(manager->ledger, event, &change) < 0) {
+	if (model_apply(&manager->model, event, &model_change, finding_changed, manager) < 0) {
 		/* Out of memory: the ledger is as before, and the truth is read again when there is some. */
 		manager->readings_due = 2;
 		return;
 	}
+	change = model_change.change;
 	if (change.kind == CHANGE_NONE)
 		return;
 	if (is_of_interest(event))
 		history_add(manager->history, event);
 	if (is_first_issue(manager, event, &change))
-		journal_cookie_issued(manager->journal, manager_now_ns(), manager->ledger, change.cookie,
-				      change.process, event->header.sequence);
+		journal_cookie_issued(manager->journal, manager_now_ns(), manager->model.ledger,
+				      change.cookie, change.process, event->header.sequence);
+	if (requests_wc(manager, event, &change))
+		journal_wc_requested(manager->journal, manager_now_ns(), manager->model.ledger,
+				     change.mapping, event->header.sequence);
 	if (change.kind == CHANGE_COPIED)
 		manager->mappings_changed = true;
 	if (change.kind == CHANGE_MODULE)
@@ -96,8 +115,30 @@ static void apply(struct manager *manager, const struct event *event)
 	complete_facts(manager, &change);
 }
 
+static void note_losses(struct manager *manager);
+
+/*
+ * A mapping of an offset that nobody was seen to be given: before a program is blamed, what may have been missed is
+ * taken note of.
+ */
+static void doubt_unissued(struct manager *manager, const struct event *event)
+{
+	const struct device_file *file = ledger_file(manager->model.ledger, event->mapping.file_id);
+	struct probes_skips skips;
+
+	if (event->mapping.source != SOURCE_VFIO || !file ||
+	    ledger_cookie_at(manager->model.ledger, file, event->mapping.offset))
+		return;
+	note_losses(manager);
+	probes_skipped(manager->probes, &skips);
+	if (skips.cookies != manager->skipped.cookies)
+		ledger_cookies_uncertain(manager->model.ledger);
+}
+
 void manager_on_event(void *userdata, const struct event *event)
 {
+	if (event->header.type == EVENT_MAP)
+		doubt_unissued(userdata, event);
 	apply(userdata, event);
 }
 
@@ -122,12 +163,12 @@ static int read_entries(struct manager *manager, enum probes_iterator iterator, 
 	bool quiet;
 	int r;
 
-	ledger_begin_reading(manager->ledger, what);
+	ledger_begin_reading(manager->model.ledger, what);
 	r = scan_read(manager->probes, iterator, take_row, manager);
 	if (r < 0 && r != -ENODATA)
 		return r;
 	quiet = __atomic_load_n(&recorder->sequence, __ATOMIC_ACQUIRE) == before;
-	while (ledger_next_absent(manager->ledger, what, quiet, manager_now_ns(), &closing))
+	while (ledger_next_absent(manager->model.ledger, what, quiet, manager_now_ns(), &closing))
 		apply(manager, &closing);
 	return quiet;
 }
@@ -144,12 +185,46 @@ static int read_mappings(struct manager *manager)
 	return r;
 }
 
+/* Runs that go on with walks which were cut short; what is left then comes with the next reading. */
+#define WALK_RUNS_MAX 4096
+
+/* Reads page tables: of all mappings, or of those whose pages may have changed without an event. */
+static int walk_pages(struct manager *manager, bool everything)
+{
+	int r;
+
+	probes_walk(manager->probes, everything);
+	for (unsigned int i = 0; i < WALK_RUNS_MAX; i++) {
+		r = scan_read(manager->probes, ITERATOR_PAGES, take_row, manager);
+		if (r < 0)
+			return r == -ENODATA ? 0 : r;
+		if (probes_walk(manager->probes, false) == 0)
+			break;
+	}
+	return 0;
+}
+
+/* After events: what they leave open. If that is not enough some of them were lost. */
+static int walk_due_pages(struct manager *manager)
+{
+	int r = 0;
+
+	if (ledger_pages_due(manager->model.ledger))
+		r = walk_pages(manager, false);
+	if (r == 0 && !manager->unsettled && ledger_pages_due(manager->model.ledger))
+		r = walk_pages(manager, true);
+	return r;
+}
+
 static int read_everything(struct manager *manager)
 {
-	int mappings, files, cookies, holders;
+	int mappings, files, cookies, holders, r;
 
 	/* Mappings first: a file that is mapped is never absent. */
 	mappings = read_mappings(manager);
+	r = mappings < 0 ? mappings : walk_pages(manager, true);
+	if (r < 0)
+		return r;
 	files = mappings < 0 ? mappings : read_entries(manager, ITERATOR_FILES, READING_FILES);
 	cookies = files < 0 ? files : read_entries(manager, ITERATOR_COOKIES, READING_COOKIES);
 	holders = cookies < 0 ? cookies : read_entries(manager, ITERATOR_HOLDERS, READING_HOLDERS);
@@ -203,26 +278,28 @@ static int audit(struct manager *manager, bool files)
 static bool audit_is_due(struct manager *manager)
 {
 	struct recorder *recorder = probes_recorder(manager->probes);
-	uint64_t releases;
+	struct probes_skips skips;
 
-	return manager->audit_due || probes_skipped(manager->probes, &releases) != manager->skipped ||
+	probes_skipped(manager->probes, &skips);
+	return manager->audit_due || skips.all != manager->skipped.all ||
 	       __atomic_load_n(&recorder->suspect, __ATOMIC_ACQUIRE) != manager->suspect;
 }
 
 /* Takes note of what was skipped since the last time; returns true if that may include the end of a file. */
 static bool note_skipped(struct manager *manager)
 {
-	uint64_t releases, skipped = probes_skipped(manager->probes, &releases);
-	bool files = releases != manager->skipped_releases;
+	struct probes_skips skips, before = manager->skipped;
 
-	if (skipped > manager->skipped) {
-		manager->skipped_in_all += skipped - manager->skipped;
+	probes_skipped(manager->probes, &skips);
+	if (skips.all > before.all) {
+		manager->skipped_in_all += skips.all - before.all;
 		journal_events_lost(manager->journal, "runs of recording programs skipped by the kernel",
-				    skipped - manager->skipped);
+				    skips.all - before.all);
 	}
-	manager->skipped = skipped;
-	manager->skipped_releases = releases;
-	return files;
+	if (skips.cookies != before.cookies)
+		ledger_cookies_uncertain(manager->model.ledger);
+	manager->skipped = skips;
+	return skips.releases != before.releases;
 }
 
 static int audit_if_due(struct manager *manager)
@@ -251,6 +328,8 @@ static void note_losses(struct manager *manager)
 		journal_events_lost(manager->journal, event_type_name(type), event.lost.count);
 		recorder->reported[type] = lost;
 		manager->readings_due = 2;
+		if (type == EVENT_COOKIE)
+			ledger_cookies_uncertain(manager->model.ledger);
 	}
 }
 
@@ -258,6 +337,48 @@ static void look_again(struct manager *manager)
 {
 	sd_event_source_set_time_relative(manager->retry, RETRY_USEC);
 	sd_event_source_set_enabled(manager->retry, SD_EVENT_ONESHOT);
+}
+
+/*
+ * How often all page tables are walked while nobody asks: changes that no event tells of are found then. A walk that
+ * takes long makes the next one wait longer, so that all of them together take a hundredth of one CPU at most.
+ */
+#define WALK_INTERVAL_USEC 10000000ULL
+#define WALK_SHARE         100
+
+/* Sets the timer, unless it is set or there is nothing to walk: an idle daemon is not woken. */
+static void walk_again(struct manager *manager, uint64_t took_usec)
+{
+	struct ledger_counts counts;
+	int enabled;
+
+	ledger_counts(manager->model.ledger, &counts);
+	if (counts.mappings == 0 || sd_event_source_get_enabled(manager->walk, &enabled) < 0 ||
+	    enabled != SD_EVENT_OFF)
+		return;
+	sd_event_source_set_time_relative(manager->walk, took_usec * WALK_SHARE > WALK_INTERVAL_USEC
+								 ? took_usec * WALK_SHARE
+								 : WALK_INTERVAL_USEC);
+	sd_event_source_set_enabled(manager->walk, SD_EVENT_ONESHOT);
+}
+
+int manager_on_walk(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct manager *manager = userdata;
+	uint64_t began = manager_now_ns();
+	int r = ring_consume(manager->ring);
+
+	(void)source;
+	(void)usec;
+	if (r < 0)
+		return r;
+	r = walk_pages(manager, true);
+	if (r < 0)
+		fprintf(stderr, SD_WARNING "cannot read page tables: %s; trying again\n", strerror(-r));
+	if (manager->bus)
+		bus_events_added(manager->bus);
+	walk_again(manager, (manager_now_ns() - began) / 1000);
+	return 0;
 }
 
 void manager_on_drained(void *userdata)
@@ -274,10 +395,13 @@ void manager_on_drained(void *userdata)
 		r = read_everything(manager);
 	else if (r == 0 && manager->mappings_changed)
 		r = read_mappings(manager);
+	if (r >= 0)
+		r = walk_due_pages(manager);
 	if (r < 0)
 		fprintf(stderr, SD_WARNING "cannot read the mappings: %s; trying again\n", strerror(-r));
 	if (r < 0 || manager->readings_due || manager->unsettled || audit_is_due(manager))
 		look_again(manager);
+	walk_again(manager, 0);
 	manager_report_degraded(manager);
 	if (manager->bus)
 		bus_events_added(manager->bus);
@@ -288,9 +412,9 @@ static void recording_began(struct manager *manager)
 {
 	int r;
 
-	manager->skipped = probes_skipped(manager->probes, &manager->skipped_releases);
-	manager->skipped_in_all += manager->skipped;
-	r = audit(manager, manager->skipped_releases > 0);
+	probes_skipped(manager->probes, &manager->skipped);
+	manager->skipped_in_all += manager->skipped.all;
+	r = audit(manager, manager->skipped.releases > 0);
 	if (r < 0)
 		fprintf(stderr, SD_WARNING "cannot read what is mapped already: %s; trying again\n",
 			strerror(-r));
@@ -315,7 +439,7 @@ void manager_update_probes(struct manager *manager)
 	case PROBES_DETACHED:
 		fprintf(stderr, SD_INFO "recording stopped: the vfio modules are not in use\n");
 		manager->audit_due = false;
-		manager->skipped = manager->skipped_releases = 0;
+		memset(&manager->skipped, 0, sizeof(manager->skipped));
 		read_everything(manager);
 		break;
 	case PROBES_FAILED:
@@ -348,8 +472,10 @@ int manager_refresh(void *userdata, unsigned int what)
 		r = pci_enumerate(manager->options.sys, found_device, manager);
 	if (r >= 0 && what & BUS_REFRESH_DEVICES)
 		r = read_entries(manager, ITERATOR_HOLDERS, READING_HOLDERS);
-	if (r >= 0 && what & BUS_REFRESH_MAPPINGS)
+	if (r >= 0 && what & (BUS_REFRESH_MAPPINGS | BUS_REFRESH_PAGES))
 		r = read_mappings(manager);
+	if (r >= 0 && what & BUS_REFRESH_PAGES)
+		r = walk_pages(manager, true);
 	if (manager->unsettled)
 		look_again(manager);
 	return r < 0 ? r : 0;

@@ -25,6 +25,9 @@ enum json_mode {
 	JSON_PRETTY,
 };
 
+/* Arguments that a verb takes at most. */
+#define WORDS_MAX 2
+
 struct options {
 	enum json_mode json;
 	bool no_legend, no_pager, spawn;
@@ -37,10 +40,11 @@ struct options {
 	int64_t since_ns;      /* CLOCK_REALTIME */
 	bool force;            /* record: overwrite */
 	uint64_t duration_sec; /* record: 0: until interrupted */
-	bool check;            /* status */
+	bool check;            /* status, conflicts */
 	bool wait;             /* status */
 	uint64_t wait_sec;
-	const char *file; /* record: the argument */
+	const char *words[WORDS_MAX + 1]; /* after the verb, NULL ends them. record: the file; explain: the
+					     subject */
 };
 
 /*
@@ -64,6 +68,9 @@ typedef enum exit_code (*verb_handler)(const struct options *options, struct fai
 enum exit_code verb_devices(const struct options *options, struct failure *failure);
 enum exit_code verb_cookies(const struct options *options, struct failure *failure);
 enum exit_code verb_mappings(const struct options *options, struct failure *failure);
+enum exit_code verb_conflicts(const struct options *options, struct failure *failure);
+enum exit_code verb_lint(const struct options *options, struct failure *failure);
+enum exit_code verb_explain(const struct options *options, struct failure *failure);
 enum exit_code verb_events(const struct options *options, struct failure *failure);
 enum exit_code verb_record(const struct options *options, struct failure *failure);
 enum exit_code verb_status(const struct options *options, struct failure *failure);

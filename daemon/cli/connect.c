@@ -334,19 +334,25 @@ struct json_object *parse_row(const char *text)
 	return json_safe(row);
 }
 
+enum exit_code client_call_object(struct client *client, sd_bus_message *call, struct json_object **ret,
+				  struct failure *failure)
+{
+	sd_bus_message *answer _cleanup_(sd_bus_message_unrefp) = NULL;
+	enum exit_code code = client_call(client, call, &answer, failure);
+	const char *text;
+
+	if (code != EXIT_OK)
+		return code;
+	if (sd_bus_message_read(answer, "s", &text) < 0 || !(*ret = parse_row(text)))
+		return fail_answer(failure, sd_bus_message_get_member(call));
+	return EXIT_OK;
+}
+
 enum exit_code client_get_object(struct client *client, const char *member, struct json_object **ret,
 				 struct failure *failure)
 {
 	sd_bus_message *call _cleanup_(sd_bus_message_unrefp) = NULL;
-	sd_bus_message *answer _cleanup_(sd_bus_message_unrefp) = NULL;
 	enum exit_code code = client_method(client, &call, member, failure);
-	const char *text;
 
-	if (code == EXIT_OK)
-		code = client_call(client, call, &answer, failure);
-	if (code != EXIT_OK)
-		return code;
-	if (sd_bus_message_read(answer, "s", &text) < 0 || !(*ret = parse_row(text)))
-		return fail_answer(failure, member);
-	return EXIT_OK;
+	return code == EXIT_OK ? client_call_object(client, call, ret, failure) : code;
 }

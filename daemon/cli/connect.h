@@ -43,7 +43,11 @@ enum exit_code client_method(struct client *client, sd_bus_message **ret, const 
 enum exit_code client_call(struct client *client, sd_bus_message *call, sd_bus_message **ret,
 			   struct failure *failure);
 
-/* Calls a method without arguments that returns one JSON object. The caller puts *ret. */
+/* Sends @call, whose answer is one JSON object. The caller puts *ret. */
+enum exit_code client_call_object(struct client *client, sd_bus_message *call, struct json_object **ret,
+				  struct failure *failure);
+
+/* The same for a method without arguments. */
 enum exit_code client_get_object(struct client *client, const char *member, struct json_object **ret,
 				 struct failure *failure);
 

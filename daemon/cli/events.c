@@ -23,9 +23,9 @@ static const struct {
 	unsigned int width;
 	bool right;
 } columns[] = {
-	{"TIME", 26, false},  {"EVENT", 14, false},   {"DEVICE", 12, false},
-	{"PID", 7, true},     {"COMMAND", 15, false}, {"REGION", 6, true},
-	{"OFFSET", 14, true}, {"SIZE", 6, true},      {"TYPE", 0, false}, /* requested memory type */
+	{"TIME", 26, false},    {"EVENT", 14, false}, {"DEVICE", 12, false}, {"PID", 7, true},
+	{"COMMAND", 15, false}, {"REGION", 6, true},  {"OFFSET", 14, true},  {"SIZE", 6, true},
+	{"TYPE", 0, false}, /* requested memory type, and what else there is */
 };
 
 #define N_COLUMNS (sizeof(columns) / sizeof(columns[0]))
@@ -70,19 +70,58 @@ static void print_lost(const struct options *options, const char *time, uint64_t
 	       what ? ")" : "", output_plain(options));
 }
 
+/* "0xfc000000-0xfc010000: uc- asked for, wc given" */
+static const char *reservation_detail(struct json_object *row, char *out, size_t size)
+{
+	const char *start = row_string(row, "phys_start"), *end = row_string(row, "phys_end");
+	const char *requested = row_string(row, "requested"), *given = row_string(row, "given");
+
+	snprintf(out, size, "%s-%s: %s asked for, %s given", start ? start : "?", end ? end : "?",
+		 requested ? requested : "unknown type", given ? given : "unknown type");
+	return out;
+}
+
+static const char *revoke_detail(struct json_object *row, char *out, size_t size)
+{
+	const char *start = row_string(row, "phys_start"), *end = row_string(row, "phys_end");
+	const char *scope = row_string(row, "scope");
+
+	if (scope && strcmp(scope, "device") == 0)
+		return "pages of all VFIO mappings of the device taken";
+	if (!start || !end)
+		return scope;
+	snprintf(out, size, "%s-%s: pages of mappings not of VFIO taken", start, end);
+	return out;
+}
+
+/* The type asked for; where pages were populated the one they have, and the other if they differ. */
+static const char *types_detail(struct json_object *row, char *out, size_t size)
+{
+	const char *requested = row_string(row, "requested"), *effective = row_string(row, "effective");
+
+	if (!effective || !requested || strcmp(effective, requested) == 0)
+		return effective ? effective : requested;
+	snprintf(out, size, "%s, asked for %s", effective, requested);
+	return out;
+}
+
 /* What only some events have, at the end of the line. */
 static const char *detail(struct json_object *row, char *out, size_t size)
 {
 	const char *module = row_string(row, "module"), *state = row_string(row, "module_state");
-	struct json_object *refused = row_value(row, "refused");
+	const char *event = row_string(row, "event");
 
-	if (json_object_is_type(refused, json_type_boolean) && json_object_get_boolean(refused))
+	if (row_true(row, "refused"))
 		return "refused: malformed, or a limit is reached";
 	if (module && state) {
 		snprintf(out, size, "%s %s", module, state);
 		return out;
 	}
-	return row_string(row, "requested");
+	if (event && strcmp(event, "reservation") == 0)
+		return reservation_detail(row, out, size);
+	if (event && strcmp(event, "revoke") == 0)
+		return revoke_detail(row, out, size);
+	return types_detail(row, out, size);
 }
 
 static void print_text(struct json_object *row, const struct options *options)
@@ -118,7 +157,8 @@ static bool is_fact(struct json_object *row)
 {
 	const char *state = row_string(row, "state");
 
-	return state && (strcmp(state, "process") == 0 || strcmp(state, "device") == 0 || strcmp(state, "holder") == 0);
+	return state && (strcmp(state, "process") == 0 || strcmp(state, "device") == 0 ||
+			 strcmp(state, "holder") == 0 || strcmp(state, "pages") == 0);
 }
 
 static void print_row(struct json_object *row, const struct options *options)
@@ -239,7 +279,7 @@ static enum exit_code show_capture(const struct options *options, struct failure
 		code = replay_next(&replay, &more, &event, &change, failure);
 		if (code != EXIT_OK || !more)
 			break;
-		row = snapshot_event(replay.ledger, &replay.clock, &event, &change);
+		row = snapshot_event(replay.model.ledger, &replay.clock, &event, &change);
 		if (!row)
 			return fail_memory(failure);
 		print_row(row, options);

@@ -34,12 +34,12 @@ bool filter_set_pid(struct row_filter *filter, const char *text)
 
 bool filter_set_type(struct row_filter *filter, const char *text)
 {
-	for (enum memtype type = MEMTYPE_UNKNOWN + 1; type < MEMTYPE_TYPES; type++)
-		if (strcmp(memtype_name(type), text) == 0) {
-			filter->type = type;
-			return true;
-		}
-	return false;
+	enum memtype type = type_by_name(text);
+
+	if (type == MEMTYPE_UNKNOWN)
+		return false;
+	filter->type = type;
+	return true;
 }
 
 /* As struct row_filter says it. */
@@ -57,12 +57,18 @@ static bool device_matches(const char *pattern, const char *device)
 
 static bool type_matches(enum memtype wanted, const char *name)
 {
-	if (!name)
-		return false;
-	if (strcmp(name, memtype_name(wanted)) == 0)
-		return true;
-	return wanted == MEMTYPE_UC && (strcmp(name, memtype_name(MEMTYPE_UC_MINUS)) == 0 ||
-					strcmp(name, memtype_name(MEMTYPE_DEVICE)) == 0);
+	enum memtype type = type_by_name(name);
+
+	return type == wanted ||
+	       (wanted == MEMTYPE_UC && (type == MEMTYPE_UC_MINUS || type == MEMTYPE_DEVICE));
+}
+
+/* Asked for, in effect, or given instead: an event that tells of the type concerns it. */
+static bool row_has_type(struct json_object *row, enum memtype wanted)
+{
+	return type_matches(wanted, row_string(row, "requested")) ||
+	       type_matches(wanted, row_string(row, "effective")) ||
+	       type_matches(wanted, row_string(row, "given"));
 }
 
 bool filter_matches(const struct row_filter *filter, struct json_object *row)
@@ -76,5 +82,5 @@ bool filter_matches(const struct row_filter *filter, struct json_object *row)
 		return false;
 	if (filter->pid && (!row_number(row, "pid", &pid) || pid != filter->pid))
 		return false;
-	return filter->type == MEMTYPE_UNKNOWN || type_matches(filter->type, row_string(row, "requested"));
+	return filter->type == MEMTYPE_UNKNOWN || row_has_type(row, filter->type);
 }

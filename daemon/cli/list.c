@@ -1,34 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* devices, cookies, mappings */
+/* devices, cookies, mappings, conflicts, lint */
 
-#include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "cleanup.h"
-#include "cli/output.h"
 #include "cli/rows.h"
-#include "cli/text.h"
 #include "cli/value.h"
-#include "cli/when.h"
-
-/* How a value becomes a cell. */
-enum cell {
-	CELL_TEXT,
-	CELL_SIZE, /* bytes, shown in units */
-	CELL_TIME,
-	CELL_BARS,  /* array of bars: "0:16K 2:16M" */
-	CELL_MODEL, /* vendor and product: "1af4:1110" */
-};
-
-struct field {
-	struct column column;
-	const char *key;
-	enum cell cell;
-	bool only_all; /* tells only whether it is live: of use with --all */
-};
+#include "cli/view.h"
 
 static const struct field device_fields[] = {
 	{{.title = "DEVICE"}, "device", CELL_TEXT, false},
@@ -38,6 +18,7 @@ static const struct field device_fields[] = {
 	{{.title = "GROUP", .right = true, .drop = 3}, "iommu_group", CELL_TEXT, false},
 	{{.title = "OPEN", .right = true}, "open_files", CELL_TEXT, false},
 	{{.title = "MAPPINGS", .right = true}, "mappings", CELL_TEXT, false},
+	{{.title = "CONFLICTS", .right = true}, "conflicts", CELL_TEXT, false},
 	{{.title = "BARS", .shrink = true, .drop = 1}, "bars", CELL_BARS, false},
 	{{.title = "NAME", .shrink = true, .drop = 5}, "name", CELL_TEXT, false},
 };
@@ -49,7 +30,7 @@ static const struct field cookie_fields[] = {
 	{{.title = "DIALECT", .drop = 2}, "dialect", CELL_TEXT, false},
 	{{.title = "OFFSET", .right = true}, "offset", CELL_TEXT, false},
 	{{.title = "SIZE", .right = true}, "size", CELL_SIZE, false},
-	{{.title = "TYPE"}, "type", CELL_TEXT, false},
+	{{.title = "TYPE"}, "type", CELL_PROMISED, false},
 	{{.title = "ISSUED", .right = true, .drop = 3}, "issued", CELL_TEXT, false},
 	{{.title = "PID", .right = true}, "pid", CELL_TEXT, false},
 	{{.title = "COMMAND", .shrink = true}, "comm", CELL_TEXT, false},
@@ -63,11 +44,11 @@ static const struct field mapping_fields[] = {
 	{{.title = "PID", .right = true}, "pid", CELL_TEXT, false},
 	{{.title = "COMMAND", .shrink = true}, "comm", CELL_TEXT, false},
 	{{.title = "START", .right = true}, "start", CELL_TEXT, false},
-	{{.title = "END", .right = true}, "end", CELL_TEXT, false},
+	{{.title = "END", .right = true, .drop = 1}, "end", CELL_TEXT, false},
 	{{.title = "OFFSET", .right = true, .drop = 3}, "offset", CELL_TEXT, false},
 	{{.title = "PHYSICAL", .right = true, .drop = 2}, "phys_start", CELL_TEXT, false},
 	{{.title = "REQUESTED"}, "requested", CELL_TEXT, false},
-	{{.title = "EFFECTIVE", .drop = 1}, "effective", CELL_TEXT, false},
+	{{.title = "EFFECTIVE"}, "effective", CELL_EFFECTIVE, false},
 	{{.title = "SOURCE", .drop = 5}, "source", CELL_TEXT, false},
 	{{.title = "ORIGIN", .drop = 7}, "origin", CELL_TEXT, false},
 	{{.title = "SINCE", .drop = 8}, "since", CELL_TIME, false},
@@ -76,126 +57,58 @@ static const struct field mapping_fields[] = {
 	{{.title = "LIVE"}, "live", CELL_TEXT, true},
 };
 
-struct list_view {
-	enum row_list list;
-	const char *noun;
-	const struct field *fields;
-	size_t n_fields;
+static const struct field conflict_fields[] = {
+	{{.title = "ID", .right = true}, "id", CELL_TEXT, false},
+	{{.title = "KIND"}, "kind", CELL_TEXT, false},
+	{{.title = "SEVERITY"}, "severity", CELL_TEXT, false},
+	{{.title = "DEVICE"}, "device", CELL_TEXT, false},
+	{{.title = "REGION", .right = true, .drop = 1}, "region", CELL_TEXT, false},
+	{{.title = "PHYSICAL", .right = true, .drop = 2}, "phys_start", CELL_PHYSICAL, false},
+	{{.title = "TYPES"}, "types", CELL_TYPES, false},
+	{{.title = "PIDS"}, "pids", CELL_NUMBERS, false},
+	{{.title = "SINCE", .drop = 4}, "since", CELL_TIME, false},
+	{{.title = "UNTIL", .drop = 3}, "until", CELL_TIME, true},
+	{{.title = "ACTIVE"}, "active", CELL_TEXT, true},
 };
 
-#define LIST_VIEW(list, noun, fields)                                                                        \
-	{                                                                                                    \
-		list, noun, fields, sizeof(fields) / sizeof(fields[0])                                       \
-	}
-
-static const struct list_view views[] = {
-	[ROWS_DEVICES] = LIST_VIEW(ROWS_DEVICES, "device", device_fields),
-	[ROWS_COOKIES] = LIST_VIEW(ROWS_COOKIES, "cookie", cookie_fields),
-	[ROWS_MAPPINGS] = LIST_VIEW(ROWS_MAPPINGS, "mapping", mapping_fields),
+static const struct field lint_fields[] = {
+	{{.title = "KIND"}, "kind", CELL_TEXT, false},
+	{{.title = "DEVICE"}, "device", CELL_TEXT, false},
+	{{.title = "REGION", .right = true}, "region", CELL_TEXT, false},
+	{{.title = "PID", .right = true}, "pid", CELL_TEXT, false},
+	{{.title = "COMMAND", .shrink = true}, "comm", CELL_TEXT, false},
+	{{.title = "OFFSET", .right = true}, "offset", CELL_TEXT, false},
+	{{.title = "COUNT", .right = true}, "count", CELL_TEXT, false},
+	{{.title = "PROGRAM", .shrink = true, .drop = 1}, "exe", CELL_TEXT, false},
 };
 
-static char *copy_or_null(const char *text)
-{
-	return text ? strdup(text) : NULL;
-}
+static const struct view views[] = {
+	[ROWS_DEVICES] = VIEW("device", device_fields, NULL, NULL),
+	[ROWS_COOKIES] = VIEW("cookie", cookie_fields, NULL, NULL),
+	[ROWS_MAPPINGS] = VIEW("mapping", mapping_fields, NULL, NULL),
+	[ROWS_CONFLICTS] = VIEW("conflict", conflict_fields, "text", "    why: "),
+	[ROWS_LINT] = VIEW("lint finding", lint_fields, "text", "    advice: "),
+};
 
-static char *bars_text(struct json_object *bars)
-{
-	char *text = NULL, size_out[SIZE_TEXT_MAX];
-	size_t length = 0;
-	FILE *out;
-
-	if (!json_object_is_type(bars, json_type_array) || !(out = open_memstream(&text, &length)))
-		return NULL;
-	for (size_t i = 0; i < json_object_array_length(bars); i++) {
-		struct json_object *bar = json_object_array_get_idx(bars, i);
-		uint64_t index, size;
-
-		if (row_number(bar, "index", &index) && row_number(bar, "size", &size) && size)
-			fprintf(out, "%s%" PRIu64 ":%s", ftell(out) > 0 ? " " : "", index,
-				size_text(size, size_out));
-	}
-	if (fclose(out) == 0)
-		return text;
-	free(text);
-	return NULL;
-}
-
-static char *model_text(struct json_object *row)
-{
-	const char *vendor = value_text(row_value(row, "vendor")),
-		   *product = value_text(row_value(row, "product"));
-	char *text;
-
-	if (!vendor || !product)
-		return NULL;
-	vendor += strncmp(vendor, "0x", 2) ? 0 : 2;
-	product += strncmp(product, "0x", 2) ? 0 : 2;
-	return asprintf(&text, "%s:%s", vendor, product) < 0 ? NULL : text;
-}
-
-/* The text of one cell; NULL: unknown (or out of memory: it is shown as unknown). The caller frees. */
-static char *cell_text(struct json_object *row, const struct field *field)
-{
-	struct json_object *value = row_value(row, field->key);
-	char size_out[SIZE_TEXT_MAX], when_out[WHEN_TEXT_MAX];
-	uint64_t number;
-	int64_t when;
-
-	switch (field->cell) {
-	case CELL_SIZE:
-		return row_number(row, field->key, &number) ? strdup(size_text(number, size_out)) : NULL;
-	case CELL_TIME:
-		if (!row_string(row, field->key) || !when_parse_row(row_string(row, field->key), &when))
-			return copy_or_null(value_text(value));
-		when_text(when, when_out);
-		*strchrnul(when_out, '.') = '\0'; /* seconds do for people */
-		return strdup(when_out);
-	case CELL_BARS:
-		return bars_text(value);
-	case CELL_MODEL:
-		return model_text(row);
-	default:
-		return copy_or_null(value_text(value));
-	}
-}
-
-static int add_row(struct table *table, const struct list_view *view, bool all, struct json_object *row)
-{
-	char *cells[TABLE_COLUMNS_MAX] = {};
-	size_t n = 0;
-	int r;
-
-	for (size_t i = 0; i < view->n_fields; i++)
-		if (all || !view->fields[i].only_all)
-			cells[n++] = cell_text(row, &view->fields[i]);
-	r = table_add(table, (const char *const *)cells);
-	while (n)
-		free(cells[--n]);
-	return r;
-}
-
-static enum exit_code show_table(const struct list_view *view, struct json_object *rows,
+static enum exit_code show_table(const struct view *view, struct json_object *rows,
 				 const struct options *options, struct failure *failure)
 {
-	struct column columns[TABLE_COLUMNS_MAX];
-	enum exit_code code = EXIT_OK;
-	struct table *table;
-	size_t n = 0;
+	struct output output;
+	enum exit_code code = output_begin(&output, failure);
 
-	for (size_t i = 0; i < view->n_fields; i++)
-		if (options->filter.all || !view->fields[i].only_all)
-			columns[n++] = view->fields[i].column;
-	table = table_new(columns, n);
-	if (!table)
-		return fail_memory(failure);
-	for (size_t i = 0; i < json_object_array_length(rows) && code == EXIT_OK; i++)
-		if (add_row(table, view, options->filter.all, json_object_array_get_idx(rows, i)) < 0)
-			code = fail_memory(failure);
-	if (code == EXIT_OK)
-		code = output_table(table, view->noun, options, failure);
-	table_free(table);
-	return code;
+	if (code != EXIT_OK)
+		return code;
+	code = view_add(view, rows, options, &output, failure);
+	return output_end(&output, code, options, failure);
+}
+
+static enum exit_code show_rows(enum row_list list, struct json_object *rows, const struct options *options,
+				struct failure *failure)
+{
+	if (!options->json)
+		return show_table(&views[list], rows, options, failure);
+	output_json(rows, options->json);
+	return output_finish(failure);
 }
 
 static enum exit_code show_list(enum row_list list, const struct options *options, struct failure *failure)
@@ -205,14 +118,83 @@ static enum exit_code show_list(enum row_list list, const struct options *option
 
 	if (code != EXIT_OK)
 		return code;
-	if (options->json) {
-		output_json(rows, options->json);
-		code = output_finish(failure);
-	} else {
-		code = show_table(&views[list], rows, options, failure);
-	}
+	code = show_rows(list, rows, options, failure);
 	json_object_put(rows);
 	return code;
+}
+
+/* What `conflicts --check` found. A kind or severity that this build does not know counts in the total. */
+struct check {
+	uint64_t active, kinds[FINDING_KINDS];
+	const char *severity; /* the highest; NULL: none is known */
+};
+
+static void check_rows(struct json_object *rows, struct check *ret)
+{
+	enum finding_severity highest = SEVERITY_LOW;
+
+	*ret = (struct check){};
+	for (size_t i = 0; i < json_object_array_length(rows); i++) {
+		struct json_object *row = json_object_array_get_idx(rows, i);
+		const char *kind = row_string(row, "kind"), *severity = row_string(row, "severity");
+
+		if (!row_true(row, "active"))
+			continue;
+		ret->active++;
+		for (enum finding_kind k = 0; kind && k < FINDING_KINDS; k++)
+			ret->kinds[k] += strcmp(kind, finding_kind_name(k)) == 0;
+		for (enum finding_severity s = highest; severity && s <= SEVERITY_CRITICAL; s++)
+			if (strcmp(severity, finding_severity_name(s)) == 0) {
+				highest = s;
+				ret->severity = finding_severity_name(s);
+			}
+	}
+}
+
+static void print_check(const struct check *check, const struct options *options)
+{
+	const char *separator = ": ";
+
+	if (!check->active) {
+		printf("%sno active conflict%s\n", output_good(options), output_plain(options));
+		return;
+	}
+	printf("%s%" PRIu64 " active conflict%s%s", output_bad(options), check->active,
+	       check->active == 1 ? "" : "s", output_plain(options));
+	for (enum finding_kind kind = 0; kind < FINDING_KINDS; kind++)
+		if (check->kinds[kind]) {
+			printf("%s%" PRIu64 " %s", separator, check->kinds[kind], finding_kind_name(kind));
+			separator = ", ";
+		}
+	if (check->severity)
+		printf("; highest severity: %s", check->severity);
+	putchar('\n');
+}
+
+enum exit_code verb_conflicts(const struct options *options, struct failure *failure)
+{
+	struct json_object *rows;
+	struct check check;
+	enum exit_code code;
+
+	if (!options->check)
+		return show_list(ROWS_CONFLICTS, options, failure);
+	code = rows_get(ROWS_CONFLICTS, options, &rows, failure);
+	if (code != EXIT_OK)
+		return code;
+	check_rows(rows, &check);
+	if (options->json)
+		output_json(rows, options->json);
+	else
+		print_check(&check, options);
+	json_object_put(rows);
+	code = output_finish(failure);
+	return code == EXIT_OK && check.active ? EXIT_CONFLICT : code;
+}
+
+enum exit_code verb_lint(const struct options *options, struct failure *failure)
+{
+	return show_list(ROWS_LINT, options, failure);
 }
 
 enum exit_code verb_devices(const struct options *options, struct failure *failure)

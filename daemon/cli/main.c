@@ -52,7 +52,8 @@ static const struct argp_option argp_options[] = {
 	{"type", OPTION_TYPE, "TYPE", 0,
 	 "Only this memory type: uc (takes uc- and device, too), uc-, device, wc, wt, wp, wb", 2},
 	{"active", OPTION_ACTIVE, NULL, 0, "Only what is live (the default)", 2},
-	{"all", OPTION_ALL, NULL, 0, "Also what is no longer live; events: also facts that were looked up", 2},
+	{"all", OPTION_ALL, NULL, 0, "Also what is no longer live; events: also facts that were looked up",
+	 2},
 	{"follow", 'f', NULL, 0,
 	 "events: go on until interrupted; begins with new events unless --since is given", 2},
 	{"since", OPTION_SINCE, "TIME", 0, "events: only since -5min, @UNIX, 2026-11-20T09:28:57Z, or now",
@@ -61,7 +62,8 @@ static const struct argp_option argp_options[] = {
 	{"force", OPTION_FORCE, NULL, 0, "record: overwrite FILE", 2},
 	{"wait", OPTION_WAIT, "SEC", OPTION_ARG_OPTIONAL,
 	 "status: wait until the daemon is ready, 60 s by default", 2},
-	{"check", OPTION_CHECK, NULL, 0, "status: exit with 5 if it is degraded", 2},
+	{"check", OPTION_CHECK, NULL, 0,
+	 "status: exit with 5 if it is degraded; conflicts: exit with 3 if one is active", 2},
 	{NULL, 0, NULL, 0, "How:", 3},
 	{"json", OPTION_JSON, "short|pretty", OPTION_ARG_OPTIONAL,
 	 "Print JSON, pretty by default on a terminal", 3},
@@ -75,42 +77,53 @@ static const struct argp_option argp_options[] = {
 struct verb {
 	const char *name;
 	verb_handler handler;
-	bool needs_file;
-	bool replay;          /* can show a capture */
-	const int options[9]; /* of those that not every verb takes, zero-terminated */
+	unsigned int min_words, max_words; /* arguments */
+	const char *words;                 /* what they are */
+	bool replay;                       /* can show a capture */
+	const int options[9];              /* of those that not every verb takes, zero-terminated */
 };
 
-#define LIST_OPTIONS                                                                                         \
-	{                                                                                                    \
-		OPTION_DEVICE, OPTION_PID, OPTION_TYPE, OPTION_ACTIVE, OPTION_ALL                            \
-	}
+#define LIST_OPTIONS    OPTION_DEVICE, OPTION_PID, OPTION_TYPE, OPTION_ACTIVE, OPTION_ALL
+
+#define EXPLAIN_SUBJECT "PID ADDR, or BDF[:BAR[+OFF]]"
 
 static const struct verb verbs[] = {
-	{"devices", verb_devices, false, true, LIST_OPTIONS},
-	{"cookies", verb_cookies, false, true, LIST_OPTIONS},
-	{"mappings", verb_mappings, false, true, LIST_OPTIONS},
-	{"events", verb_events, false, true, {OPTION_DEVICE, OPTION_PID, OPTION_TYPE, OPTION_ALL, 'f', OPTION_SINCE}},
-	{"record", verb_record, true, false, {OPTION_DURATION, OPTION_FORCE}},
-	{"status", verb_status, false, true, {OPTION_WAIT, OPTION_CHECK}},
-	{"doctor", verb_doctor, false, false, {}},
+	{"devices", verb_devices, 0, 0, NULL, true, {LIST_OPTIONS}},
+	{"cookies", verb_cookies, 0, 0, NULL, true, {LIST_OPTIONS}},
+	{"mappings", verb_mappings, 0, 0, NULL, true, {LIST_OPTIONS}},
+	{"conflicts", verb_conflicts, 0, 0, NULL, true, {LIST_OPTIONS, OPTION_CHECK}},
+	{"lint", verb_lint, 0, 0, NULL, true, {LIST_OPTIONS}},
+	{"explain", verb_explain, 1, 2, EXPLAIN_SUBJECT, true, {}},
+	{"events",
+	 verb_events,
+	 0,
+	 0,
+	 NULL,
+	 true,
+	 {OPTION_DEVICE, OPTION_PID, OPTION_TYPE, OPTION_ALL, 'f', OPTION_SINCE}},
+	{"record", verb_record, 1, 1, "one FILE", false, {OPTION_DURATION, OPTION_FORCE}},
+	{"status", verb_status, 0, 0, NULL, true, {OPTION_WAIT, OPTION_CHECK}},
+	{"doctor", verb_doctor, 0, 0, NULL, false, {}},
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
-#define VERBS   "devices, cookies, mappings, events, record, status, doctor"
+#define VERBS   "devices, cookies, mappings, conflicts, lint, explain, events, record, status, doctor"
 
-static const char usage[] = "devices\ncookies\nmappings\nevents [-f] [--since TIME]\nrecord FILE\n"
-			    "status [--wait[=SEC]] [--check]\ndoctor";
+static const char usage[] =
+	"devices\ncookies\nmappings\nconflicts [--check]\nlint\nexplain PID ADDR\nexplain BDF[:BAR[+OFF]]\n"
+	"events [-f] [--since TIME]\nrecord FILE\nstatus [--wait[=SEC]] [--check]\ndoctor";
 
 static const char documentation[] =
 	"Shows which processes map the BARs of VFIO devices, by which mmap cookie and with which memory type."
-	"\vExit status: 0 success, 1 failure, 2 wrong usage, 4 no daemon, 5 status --check found it "
-	"degraded.";
+	"\vExit status: 0 success, 1 failure, 2 wrong usage, 3 conflicts --check found an active conflict, 4 "
+	"no "
+	"daemon, 5 status --check found it degraded.";
 
 struct parsed {
 	struct options options;
 	const char *verb;
-	unsigned int n_arguments;
-	int given[16]; /* keys of the options that not every verb takes */
+	unsigned int n_words; /* arguments after the verb, also those that found no place */
+	int given[16];        /* keys of the options that not every verb takes */
 	unsigned int n_given;
 	int colour; /* -1: auto */
 };
@@ -197,11 +210,10 @@ static error_t parse_common(int key, char *value, struct argp_state *state)
 		parse_colour(value, parsed, state);
 		return 0;
 	case ARGP_KEY_ARG:
-		if (parsed->n_arguments == 0)
+		if (!parsed->verb)
 			parsed->verb = value;
-		else if (parsed->n_arguments == 1)
-			options->file = value;
-		parsed->n_arguments++;
+		else if (++parsed->n_words <= WORDS_MAX)
+			options->words[parsed->n_words - 1] = value;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -309,9 +321,9 @@ static bool check_usage(const struct parsed *parsed, const struct verb *verb)
 	for (unsigned int i = 0; i < parsed->n_given; i++)
 		if (!verb_takes(verb, parsed->given[i]))
 			return usage_error("%s takes no --%s", verb->name, option_name(parsed->given[i]));
-	if (parsed->n_arguments != 1U + verb->needs_file)
-		return usage_error("%s %s", verb->name,
-				   verb->needs_file ? "needs one FILE" : "takes no argument");
+	if (parsed->n_words < verb->min_words || parsed->n_words > verb->max_words)
+		return usage_error("%s %s%s", verb->name, verb->words ? "needs " : "takes no argument",
+				   verb->words ? verb->words : "");
 	if (!!options->host + options->spawn + !!options->replay > 1)
 		return usage_error("%s: only one of --host, --spawn and --replay", verb->name);
 	if (options->replay && !verb->replay)

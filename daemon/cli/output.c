@@ -179,7 +179,8 @@ static size_t count_lines(const char *text, size_t size)
 	return lines;
 }
 
-static void print_legend(const struct table *table, size_t left_out, const char *noun, FILE *out)
+static void print_legend(const struct table *table, size_t left_out, const char *noun, const char *footnote,
+			 FILE *out)
 {
 	size_t n = table_rows(table);
 
@@ -188,29 +189,45 @@ static void print_legend(const struct table *table, size_t left_out, const char 
 		fprintf(out, " (%zu column%s left out for want of width)", left_out,
 			left_out == 1 ? "" : "s");
 	fputs(".\n", out);
+	if (footnote)
+		fprintf(out, "%s\n", footnote);
 }
 
-enum exit_code output_table(const struct table *table, const char *noun, const struct options *options,
-			    struct failure *failure)
+enum exit_code output_begin(struct output *output, struct failure *failure)
 {
-	struct table_style style = {.header = !options->no_legend, .colour = options->colour};
-	size_t lines, left_out, size = 0;
-	char *text = NULL;
-	FILE *out;
+	*output = (struct output){};
+	terminal_size(&output->width, &output->lines);
+	output->out = open_memstream(&output->text, &output->size);
+	return output->out ? EXIT_OK : fail_memory(failure);
+}
 
-	terminal_size(&style.width, &lines);
-	out = open_memstream(&text, &size);
-	if (!out)
-		return fail_memory(failure);
-	left_out = table_print(table, &style, out);
+void output_add_table(struct output *output, const struct table *table, const char *noun,
+		      const char *footnote, const struct options *options)
+{
+	struct table_style style = {
+		.width = output->width,
+		.header = !options->no_legend,
+		.notes = !options->no_legend,
+		.colour = options->colour,
+	};
+	size_t left_out = table_print(table, &style, output->out);
+
 	if (!options->no_legend)
-		print_legend(table, left_out, noun, out);
-	if (fclose(out) != 0) {
-		free(text);
-		return fail_memory(failure);
+		print_legend(table, left_out, noun, footnote, output->out);
+}
+
+enum exit_code output_end(struct output *output, enum exit_code code, const struct options *options,
+			  struct failure *failure)
+{
+	if (fclose(output->out) != 0 && code == EXIT_OK)
+		code = fail_memory(failure);
+	if (code == EXIT_OK) {
+		bool fits = output->lines == 0 || count_lines(output->text, output->size) < output->lines;
+
+		if (options->no_pager || fits || !page(output->text, output->size))
+			fwrite(output->text, 1, output->size, stdout);
+		code = output_finish(failure);
 	}
-	if (options->no_pager || lines == 0 || count_lines(text, size) < lines || !page(text, size))
-		fwrite(text, 1, size, stdout);
-	free(text);
-	return output_finish(failure);
+	free(output->text);
+	return code;
 }

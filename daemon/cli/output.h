@@ -12,9 +12,26 @@
 /* Writes @value as one document, or with JSON_SHORT on one line, and a newline. */
 void output_json(struct json_object *value, enum json_mode mode);
 
-/* Shows @table; @noun ("mapping") is counted in the legend, its plural has an s. */
-enum exit_code output_table(const struct table *table, const char *noun, const struct options *options,
-			    struct failure *failure);
+/* Text for people in the making: all of it is there before any is shown. */
+struct output {
+	FILE *out;
+	size_t width; /* columns of the terminal, 0: no limit */
+	size_t lines; /* of the terminal, 0: it is none */
+	char *text;
+	size_t size;
+};
+
+/* Makes @output empty, for text to be written to its out. If this succeeds output_end() must follow. */
+enum exit_code output_begin(struct output *output, struct failure *failure);
+
+/* Adds @table; @noun ("mapping") is counted in the legend, its plural has an s, @footnote (NULL: none)
+ * follows. */
+void output_add_table(struct output *output, const struct table *table, const char *noun,
+		      const char *footnote, const struct options *options);
+
+/* Shows it, in the pager if it is longer than the terminal; with another @code than EXIT_OK only frees it. */
+enum exit_code output_end(struct output *output, enum exit_code code, const struct options *options,
+			  struct failure *failure);
 
 /*
  * Flushes standard output. A reader that is gone (EPIPE) ends us quietly as SIGPIPE would; any other error of

@@ -42,17 +42,17 @@ static enum exit_code open_file(struct recording *recording, const struct option
 		O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (options->force ? O_TRUNC : O_EXCL);
 	struct stat status;
 
-	recording->path = options->file;
-	recording->fd = open(options->file, flags, 0600);
+	recording->path = options->words[0];
+	recording->fd = open(options->words[0], flags, 0600);
 	if (recording->fd >= 0 && fstat(recording->fd, &status) == 0 && S_ISREG(status.st_mode))
 		return EXIT_OK;
 	if (recording->fd >= 0 || errno == ENXIO)
-		return fail_with(failure, EXIT_FAILED, "%s is no regular file", options->file);
+		return fail_with(failure, EXIT_FAILED, "%s is no regular file", options->words[0]);
 	if (errno == EEXIST)
 		return fail_with(failure, EXIT_FAILED,
 				 "%s exists: choose another name, or overwrite it with --force",
-				 options->file);
-	return fail_with(failure, EXIT_FAILED, "%s: %s", options->file, strerror(errno));
+				 options->words[0]);
+	return fail_with(failure, EXIT_FAILED, "%s: %s", options->words[0], strerror(errno));
 }
 
 static int write_all(int fd, const uint8_t *data, size_t size, off_t offset)

@@ -9,6 +9,18 @@
 /* All that a capture closes is kept, up to what a ledger holds of live entries. */
 #define HISTORY (1U << 20)
 
+/* 0 or -ENOMEM; replay_close() frees what was made. */
+static int make_model(struct model *model, enum memtype_arch arch)
+{
+	const struct ledger_limits ledger_limits = {.history = HISTORY};
+	const struct finding_limits finding_limits = {.history = HISTORY};
+	int r = ledger_new(&model->ledger, arch, &ledger_limits);
+
+	if (r == 0)
+		r = findings_new(&model->findings, &finding_limits);
+	return r < 0 ? r : lints_new(&model->lints, 0);
+}
+
 static enum exit_code fail_capture(const struct replay *replay, enum capture_outcome outcome,
 				   struct failure *failure)
 {
@@ -21,7 +33,6 @@ static enum exit_code fail_capture(const struct replay *replay, enum capture_out
 
 enum exit_code replay_open(struct replay *replay, const char *path, struct failure *failure)
 {
-	const struct ledger_limits limits = {.history = HISTORY};
 	enum capture_outcome outcome;
 
 	*replay = (struct replay){.path = path, .file = fopen(path, "re")};
@@ -31,14 +42,14 @@ enum exit_code replay_open(struct replay *replay, const char *path, struct failu
 	if (outcome != CAPTURE_EVENT)
 		return fail_capture(replay, outcome, failure);
 	replay->clock.realtime_offset_ns = replay->reader.header.realtime_offset_ns;
-	if (ledger_new(&replay->ledger, replay->reader.header.arch, &limits) < 0)
+	if (make_model(&replay->model, replay->reader.header.arch) < 0)
 		return fail_memory(failure);
 	return EXIT_OK;
 }
 
 void replay_close(struct replay *replay)
 {
-	replay->ledger = ledger_free(replay->ledger);
+	model_done(&replay->model);
 	if (replay->file)
 		fclose(replay->file);
 	replay->file = NULL;
@@ -48,14 +59,16 @@ enum exit_code replay_next(struct replay *replay, bool *more, struct event *even
 			   struct failure *failure)
 {
 	enum capture_outcome outcome = capture_next(&replay->reader, event);
+	struct model_change changed;
 
 	*more = outcome == CAPTURE_EVENT;
 	if (outcome == CAPTURE_END)
 		return EXIT_OK;
 	if (outcome != CAPTURE_EVENT)
 		return fail_capture(replay, outcome, failure);
-	if (ledger_apply(replay->ledger, event, change) < 0)
+	if (model_apply(&replay->model, event, &changed, NULL, NULL) < 0)
 		return fail_memory(failure);
+	*change = changed.change;
 	replay->n_events++;
 	if (event->header.type < EVENT_TYPES)
 		replay->n_by_type[event->header.type]++;

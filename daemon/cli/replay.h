@@ -2,17 +2,17 @@
 #ifndef VFIOWATCH_CLI_REPLAY_H
 #define VFIOWATCH_CLI_REPLAY_H
 
-/* --replay: a capture, applied to a ledger event by event. */
+/* --replay: a capture, applied to a model event by event. */
 
 #include "capture.h"
 #include "cli/cli.h"
-#include "core/ledger.h"
+#include "core/model.h"
 
 struct replay {
 	const char *path;
 	FILE *file;
 	struct capture_reader reader;
-	struct ledger *ledger;
+	struct model model;
 	struct snapshot_clock clock;
 	uint64_t n_events, n_by_type[EVENT_TYPES];
 	uint64_t first_ns, last_ns; /* CLOCK_BOOTTIME, 0: no event */

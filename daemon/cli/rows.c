@@ -7,16 +7,9 @@
 #include "cli/value.h"
 #include "vfiowatch/bus.h"
 
-typedef int (*snapshot_list)(const struct ledger *, const struct row_filter *, const struct snapshot_clock *,
-			     uint64_t, size_t, struct json_object *);
-
-static const struct {
-	const char *method;
-	snapshot_list snapshot;
-} lists[] = {
-	[ROWS_DEVICES] = {"ListDevices", snapshot_devices},
-	[ROWS_COOKIES] = {"ListCookies", snapshot_cookies},
-	[ROWS_MAPPINGS] = {"ListMappings", snapshot_mappings},
+static const char *const methods[ROW_LISTS] = {
+	[ROWS_DEVICES] = "ListDevices",     [ROWS_COOKIES] = "ListCookies", [ROWS_MAPPINGS] = "ListMappings",
+	[ROWS_CONFLICTS] = "ListConflicts", [ROWS_LINT] = "ListLint",
 };
 
 static int append_filter(sd_bus_message *call, const struct row_filter *filter)
@@ -57,7 +50,7 @@ static enum exit_code get_page(struct client *client, enum row_list list, const 
 {
 	sd_bus_message *call _cleanup_(sd_bus_message_unrefp) = NULL;
 	sd_bus_message *answer _cleanup_(sd_bus_message_unrefp) = NULL;
-	enum exit_code code = client_method(client, &call, lists[list].method, failure);
+	enum exit_code code = client_method(client, &call, methods[list], failure);
 
 	if (code != EXIT_OK)
 		return code;
@@ -75,8 +68,7 @@ static enum exit_code next_page(struct client *client, const struct replay *repl
 {
 	if (client)
 		return get_page(client, list, options, after, rows, failure);
-	if (lists[list].snapshot(replay->ledger, &options->filter, &replay->clock, after, BUS_ROWS_MAX,
-				 rows) < 0)
+	if (list_rows(&replay->model, list, &options->filter, &replay->clock, after, BUS_ROWS_MAX, rows) < 0)
 		return fail_memory(failure);
 	return EXIT_OK;
 }

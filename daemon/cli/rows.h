@@ -7,8 +7,7 @@
 #include <json-c/json.h>
 
 #include "cli/cli.h"
-
-enum row_list { ROWS_DEVICES, ROWS_COOKIES, ROWS_MAPPINGS };
+#include "lists.h"
 
 /* All rows that pass the filter, as a JSON array that the caller puts. On failure nothing is returned. */
 enum exit_code rows_get(enum row_list list, const struct options *options, struct json_object **ret,

@@ -89,17 +89,35 @@ static void put_uptime(struct json_object *status)
 	put_line("Uptime", row_number(status, "uptime", &seconds) ? duration_text(seconds, text) : NULL);
 }
 
-static void put_counts(struct json_object *status)
+/* "Conflicts: 3 (1 alias, 2 promotion)" */
+static void put_conflicts(struct json_object *status, const struct options *options)
 {
-	static const struct {
-		const char *label, *key;
-	} counts[] = {
-		{"Devices", "devices"},   {"Open files", "open_files"}, {"Cookies", "cookies"},
-		{"Mappings", "mappings"}, {"Conflicts", "conflicts"},   {"Denied", "denied"},
-	};
+	struct json_object *kinds = row_value(status, "conflict_kinds");
+	const char *separator = " (";
+	uint64_t total, count;
 
-	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
-		put_value(status, counts[i].label, counts[i].key);
+	if (!row_number(status, "conflicts", &total)) {
+		put_line("Conflicts", NULL);
+		return;
+	}
+	printf("%12s: %s%" PRIu64 "%s", "Conflicts", total ? output_bad(options) : "", total,
+	       total ? output_plain(options) : "");
+	for (enum finding_kind kind = 0; kind < FINDING_KINDS; kind++)
+		if (row_number(kinds, finding_kind_name(kind), &count) && count) {
+			printf("%s%" PRIu64 " %s", separator, count, finding_kind_name(kind));
+			separator = ", ";
+		}
+	puts(*separator == ',' ? ")" : "");
+}
+
+static void put_counts(struct json_object *status, const struct options *options)
+{
+	put_value(status, "Devices", "devices");
+	put_value(status, "Open files", "open_files");
+	put_value(status, "Cookies", "cookies");
+	put_value(status, "Mappings", "mappings");
+	put_conflicts(status, options);
+	put_value(status, "Denied", "denied");
 }
 
 static bool is_degraded(struct json_object *status)
@@ -121,7 +139,7 @@ static void print_live(struct json_object *status, const struct options *options
 	put_value(status, "Lost", "lost");
 	put_losses(status);
 	put_value(status, "Skipped", "skipped");
-	put_counts(status);
+	put_counts(status, options);
 	put_list(status, "Attached", "attached", true, "", options);
 	put_list(status, "Missing", "missing", true, output_bad(options), options);
 }
@@ -135,7 +153,7 @@ static void print_capture(struct json_object *status, const struct options *opti
 	put_list(status, "Degraded", "degraded", false, output_bad(options), options);
 	put_value(status, "Events", "events");
 	put_value(status, "Lost", "lost");
-	put_counts(status);
+	put_counts(status, options);
 }
 
 static enum exit_code show(struct json_object *status, const struct options *options, struct failure *failure)
@@ -170,40 +188,60 @@ static struct json_object *capture_time(const struct replay *replay, uint64_t bo
 		when_text((int64_t)boottime_ns + replay->clock.realtime_offset_ns, text));
 }
 
-static struct json_object *capture_reasons(const struct ledger_counts *counts, uint64_t lost)
+static void add_reason(struct json_object *reasons, uint64_t count, const char *what)
 {
-	struct json_object *reasons = json_object_new_array();
 	char text[128];
 
-	if (reasons && lost) {
-		snprintf(text, sizeof(text), "%" PRIu64 " events were lost", lost);
-		json_object_array_add(reasons, json_object_new_string(text));
-	}
-	if (reasons && counts->refused) {
-		snprintf(text, sizeof(text), "%" PRIu64 " events were refused by the ledger",
-			 counts->refused);
-		json_object_array_add(reasons, json_object_new_string(text));
-	}
+	if (!reasons || !count)
+		return;
+	snprintf(text, sizeof(text), "%" PRIu64 " %s", count, what);
+	json_object_array_add(reasons, json_object_new_string(text));
+}
+
+static struct json_object *capture_reasons(const struct replay *replay, const struct ledger_counts *counts,
+					   const struct finding_counts *findings, uint64_t lost)
+{
+	struct json_object *reasons = json_object_new_array();
+
+	add_reason(reasons, lost, "events were lost");
+	add_reason(reasons, counts->refused, "events were refused by the ledger");
+	add_reason(reasons, findings->refused,
+		   "conflicts are not shown: the limit of active ones was reached");
+	add_reason(reasons, lints_refused(replay->model.lints),
+		   "lint findings are not shown: the limit was reached");
 	return reasons;
+}
+
+static struct json_object *kinds_object(const struct finding_counts *findings)
+{
+	struct json_object *kinds = json_object_new_object();
+
+	for (enum finding_kind kind = 0; kinds && kind < FINDING_KINDS; kind++)
+		json_object_object_add(kinds, finding_kind_name(kind),
+				       json_object_new_uint64(findings->active[kind]));
+	return kinds;
 }
 
 /* The keys of the contract, null where a capture does not tell, and what only a capture has. NULL: out of
  * memory. */
 static struct json_object *capture_status(const struct replay *replay)
 {
-	static const char *const untold[] = {"mode",    "policy_digest", "attached",
-					     "missing", "conflicts",     "denied"};
+	static const char *const untold[] = {"mode", "policy_digest", "attached", "missing", "denied"};
 	static const char *const arches[] = {[MEMTYPE_ARCH_UNKNOWN] = NULL,
 					     [MEMTYPE_ARCH_X86_64] = "x86-64",
 					     [MEMTYPE_ARCH_ARM64] = "arm64"};
 	const uint32_t arch = replay->reader.header.arch;
 	const char *name = arch < MEMTYPE_ARCHES ? arches[arch] : NULL;
 	struct json_object *status = json_object_new_object();
+	struct finding_counts findings;
 	struct ledger_counts counts;
-	uint64_t lost = 0;
+	uint64_t lost = 0, conflicts = 0;
 	int r = 0;
 
-	ledger_counts(replay->ledger, &counts);
+	ledger_counts(replay->model.ledger, &counts);
+	finding_counts(replay->model.findings, &findings);
+	for (enum finding_kind kind = 0; kind < FINDING_KINDS; kind++)
+		conflicts += findings.active[kind];
 	for (unsigned int type = 0; type < EVENT_KERNEL_TYPES; type++)
 		lost += counts.lost[type];
 	if (!status)
@@ -214,13 +252,16 @@ static struct json_object *capture_status(const struct replay *replay)
 	r |= put(status, "architecture", name ? json_object_new_string(name) : NULL);
 	r |= put(status, "first", capture_time(replay, replay->first_ns));
 	r |= put(status, "last", capture_time(replay, replay->last_ns));
-	r |= put(status, "degraded", capture_reasons(&counts, lost));
+	r |= put(status, "degraded", capture_reasons(replay, &counts, &findings, lost));
 	r |= put(status, "events", json_object_new_uint64(replay->n_events));
 	r |= put(status, "lost", json_object_new_uint64(lost));
 	r |= put(status, "devices", json_object_new_uint64(counts.devices));
 	r |= put(status, "open_files", json_object_new_uint64(counts.files));
 	r |= put(status, "cookies", json_object_new_uint64(counts.cookies));
 	r |= put(status, "mappings", json_object_new_uint64(counts.mappings));
+	r |= put(status, "conflicts", json_object_new_uint64(conflicts));
+	r |= put(status, "conflict_kinds", kinds_object(&findings));
+	r |= put(status, "conflicts_refused", json_object_new_uint64(findings.refused));
 	r |= put(status, "refused", json_object_new_uint64(counts.refused));
 	if (r == 0)
 		return json_safe(status);

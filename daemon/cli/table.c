@@ -11,10 +11,16 @@
 #define GAP        1
 #define SHRINK_MIN 6
 
+struct note {
+	const char *label;
+	char *text; /* NULL: none */
+};
+
 struct table {
 	const struct column *columns;
 	size_t n_columns, n_rows, allocated;
-	char **cells; /* n_rows * n_columns */
+	char **cells;       /* n_rows * n_columns */
+	struct note *notes; /* n_rows */
 };
 
 struct table *table_new(const struct column *columns, size_t n_columns)
@@ -34,24 +40,40 @@ struct table *table_free(struct table *table)
 		return NULL;
 	for (size_t i = 0; i < table->n_rows * table->n_columns; i++)
 		free(table->cells[i]);
+	for (size_t i = 0; i < table->n_rows; i++)
+		free(table->notes[i].text);
 	free(table->cells);
+	free(table->notes);
 	free(table);
 	return NULL;
+}
+
+static int make_room(struct table *table)
+{
+	size_t allocated = 2 * table->allocated + 16;
+	struct note *notes;
+	char **cells;
+
+	if (table->n_rows < table->allocated)
+		return 0;
+	cells = reallocarray(table->cells, allocated * table->n_columns, sizeof(*cells));
+	if (!cells)
+		return -ENOMEM;
+	table->cells = cells;
+	notes = reallocarray(table->notes, allocated, sizeof(*notes));
+	if (!notes)
+		return -ENOMEM;
+	table->notes = notes;
+	table->allocated = allocated;
+	return 0;
 }
 
 int table_add(struct table *table, const char *const *cells)
 {
 	size_t first = table->n_rows * table->n_columns;
 
-	if (table->n_rows == table->allocated) {
-		size_t allocated = 2 * table->allocated + 16;
-		char **grown = reallocarray(table->cells, allocated * table->n_columns, sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		table->cells = grown;
-		table->allocated = allocated;
-	}
+	if (make_room(table) < 0)
+		return -ENOMEM;
 	for (size_t i = 0; i < table->n_columns; i++) {
 		char *safe = text_safe(cells[i] && *cells[i] ? cells[i] : "-");
 
@@ -62,8 +84,19 @@ int table_add(struct table *table, const char *const *cells)
 		}
 		table->cells[first + i] = safe;
 	}
-	table->n_rows++;
+	table->notes[table->n_rows++] = (struct note){};
 	return 0;
+}
+
+int table_note(struct table *table, const char *label, const char *text)
+{
+	struct note *note = &table->notes[table->n_rows - 1];
+
+	if (!text || !*text)
+		return 0;
+	note->label = label;
+	note->text = strdup(text);
+	return note->text ? 0 : -ENOMEM;
 }
 
 size_t table_rows(const struct table *table)
@@ -182,6 +215,13 @@ static void put_cell(const char *text, size_t width, const struct column *column
 		put_spaces(width - own, out);
 }
 
+/* A note that finds no memory is left out and said so. */
+static void put_note(const struct note *note, size_t width, FILE *out)
+{
+	if (text_wrap(note->label, note->text, width, out) < 0)
+		fprintf(out, "%sout of memory\n", note->label);
+}
+
 size_t table_print(const struct table *table, const struct table_style *style, FILE *out)
 {
 	struct layout layout = {};
@@ -213,6 +253,8 @@ size_t table_print(const struct table *table, const struct table_style *style, F
 			separator = true;
 		}
 		fputs(row == 0 && style->colour ? "\033[0m\n" : "\n", out);
+		if (row && style->notes && table->notes[row - 1].text)
+			put_note(&table->notes[row - 1], style->width, out);
 	}
 	return left_out;
 }

@@ -27,11 +27,18 @@ struct table *table_free(struct table *table);
  * (text_safe()). Returns 0 or -ENOMEM. */
 int table_add(struct table *table, const char *const *cells);
 
+/*
+ * Gives the row added last a text that is shown below it, after @label, which is borrowed, and wrapped to the
+ * width. NULL or empty: none. Returns 0 or -ENOMEM.
+ */
+int table_note(struct table *table, const char *label, const char *text);
+
 size_t table_rows(const struct table *table);
 
 struct table_style {
 	size_t width; /* columns of the terminal, 0: no limit, nothing is cut or left out */
 	bool header;
+	bool notes;  /* else a row is one line */
 	bool colour; /* underlines the header */
 };
 

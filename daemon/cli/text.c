@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
+#include <errno.h>
 #include <inttypes.h>
 #include <langinfo.h>
 #include <stdio.h>
@@ -163,6 +164,35 @@ size_t text_prefix(const char *text, size_t columns)
 		bytes += length;
 	}
 	return bytes;
+}
+
+int text_wrap(const char *label, const char *text, size_t width, FILE *out)
+{
+	const size_t indent = text_width(label);
+	char *safe = text_safe(text), *rest = safe, *word;
+	size_t used = indent;
+	bool first = true;
+
+	if (!safe)
+		return -ENOMEM;
+	fputs(label, out);
+	while ((word = strsep(&rest, " "))) {
+		size_t own = text_width(word);
+
+		if (!own)
+			continue;
+		if (!first && width && used + 1 + own > width) {
+			fprintf(out, "\n%*s", (int)indent, "");
+			used = indent;
+			first = true;
+		}
+		fprintf(out, "%s%s", first ? "" : " ", word);
+		used += !first + own;
+		first = false;
+	}
+	fputc('\n', out);
+	free(safe);
+	return 0;
 }
 
 const char *text_ellipsis(void)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct json_object;
 
@@ -29,6 +30,13 @@ size_t text_prefix(const char *text, size_t columns);
 
 /* What stands for text that is cut: "…", or "~" where the locale lacks it. One column. */
 const char *text_ellipsis(void);
+
+/*
+ * Writes @text to @out in lines of at most @width columns (0: no limit), cut at spaces only: a longer word
+ * stays whole. The first line begins with @label, the following ones with as many spaces. Makes @text safe.
+ * Returns 0 or -ENOMEM.
+ */
+int text_wrap(const char *label, const char *text, size_t width, FILE *out);
 
 #define SIZE_TEXT_MAX 32
 

@@ -63,6 +63,7 @@ int ledger_new(struct ledger **ret, enum memtype_arch arch, const struct ledger_
 	ledger->arch = arch;
 	ledger->entries_max = limits && limits->entries ? limits->entries : ENTRIES_DEFAULT;
 	ledger->history_max = limits && limits->history ? limits->history : HISTORY_DEFAULT;
+	ledger->runs_max = limits && limits->runs ? limits->runs : RUNS_IN_ALL;
 	*ret = ledger;
 	return 0;
 }
@@ -102,7 +103,10 @@ struct ledger *ledger_free(struct ledger *ledger)
 	if (!ledger)
 		return NULL;
 	free_departed(ledger);
+	for (struct mapping *mapping = ledger->mappings; mapping; mapping = mapping->hh.next)
+		free(mapping->runs);
 	FREE_TABLE(struct holder, ledger->holders);
+	FREE_TABLE(struct cookie_wait, ledger->cookie_waits);
 	FREE_TABLE(struct mapping, ledger->mappings);
 	FREE_TABLE(struct cookie, ledger->cookies);
 	FREE_TABLE(struct device_file, ledger->files);
@@ -111,6 +115,7 @@ struct ledger *ledger_free(struct ledger *ledger)
 	FREE_TABLE(struct tombstone, ledger->ended_files);
 	FREE_TABLE(struct tombstone, ledger->ended_cookies);
 	FREE_TABLE(struct tombstone, ledger->ended_mappings);
+	FREE_TABLE(struct tombstone, ledger->early_pages);
 	free(ledger);
 	return NULL;
 }
@@ -135,6 +140,10 @@ static int apply_lost(struct ledger *ledger, const struct event *event, struct c
 	if (__builtin_add_overflow(ledger->counts.lost[lost->type], lost->count,
 				   &ledger->counts.lost[lost->type]))
 		ledger->counts.lost[lost->type] = UINT64_MAX;
+	if (lost->type == EVENT_NONE || lost->type == EVENT_REVOKE || lost->type == EVENT_POPULATE)
+		pages_forget_all(ledger, lost->type != EVENT_POPULATE, event->header.time_ns);
+	if (lost->type == EVENT_NONE || lost->type == EVENT_COOKIE)
+		ledger_cookies_uncertain(ledger);
 	change->kind = CHANGE_LOST;
 	return 0;
 }
@@ -151,14 +160,25 @@ static int apply_module(struct ledger *ledger, const struct event *event, struct
 typedef int (*apply_function)(struct ledger *ledger, const struct event *event, struct change *change);
 
 static const apply_function apply_functions[EVENT_TYPES] = {
-	[EVENT_OPEN] = apply_file,       [EVENT_RELEASE] = apply_release,
-	[EVENT_COOKIE] = apply_cookie,   [EVENT_COOKIE_RELEASE] = apply_cookie_release,
-	[EVENT_MAP] = apply_map,         [EVENT_COPY] = apply_copy,
-	[EVENT_UNMAP] = apply_unmap,     [EVENT_MODULE] = apply_module,
-	[EVENT_FILE] = apply_file,       [EVENT_COOKIE_LIVE] = apply_cookie,
-	[EVENT_MAPPING] = apply_mapping, [EVENT_HOLDER] = apply_holder,
-	[EVENT_DEVICE] = apply_device,   [EVENT_PROCESS] = apply_process,
+	[EVENT_OPEN] = apply_file,
+	[EVENT_RELEASE] = apply_release,
+	[EVENT_COOKIE] = apply_cookie,
+	[EVENT_COOKIE_RELEASE] = apply_cookie_release,
+	[EVENT_MAP] = apply_map,
+	[EVENT_COPY] = apply_copy,
+	[EVENT_UNMAP] = apply_unmap,
+	[EVENT_MODULE] = apply_module,
+	[EVENT_FILE] = apply_file,
+	[EVENT_COOKIE_LIVE] = apply_cookie,
+	[EVENT_MAPPING] = apply_mapping,
+	[EVENT_HOLDER] = apply_holder,
+	[EVENT_DEVICE] = apply_device,
+	[EVENT_PROCESS] = apply_process,
 	[EVENT_LOST] = apply_lost,
+	[EVENT_POPULATE] = apply_pages,
+	[EVENT_PAGES] = apply_pages,
+	[EVENT_REVOKE] = apply_revoke,
+	[EVENT_RESERVATION] = apply_reservation,
 };
 
 static bool header_is_good(const struct event_header *header)

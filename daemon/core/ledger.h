@@ -33,11 +33,23 @@ struct process {
 	char comm[EVENT_COMM_LEN + 1];     /* raw bytes, terminated */
 	char unit[2 * EVENT_NAME_LEN + 1]; /* empty: unknown */
 	char machine[EVENT_NAME_LEN + 1];  /* empty: unknown */
+	char exe[EVENT_PATH_LEN + 1];      /* empty: unknown */
 	bool facts_known;                  /* an EVENT_PROCESS was applied since it is in this cgroup */
 	uint64_t named_ns;                 /* time of the event that told comm, uid and cgroup_id */
 	unsigned int references;           /* entries that point here; freed with the last */
 	UT_hash_handle hh;
 };
+
+/* The kernel gave physical bytes of a BAR WC, or another type than was asked for (x86 PAT). */
+struct reservation {
+	uint64_t phys_start, phys_end;
+	enum memtype requested, given;
+	uint64_t time_ns;
+	struct process *process; /* NULL: unknown */
+};
+
+/* Of each device the newest are kept. */
+#define RESERVATIONS_KEPT 16
 
 struct device {
 	uint64_t id;          /* ledger's own, rising; also the paging key of the bus */
@@ -46,9 +58,11 @@ struct device {
 	bool facts_known;                      /* facts holds what sysfs said */
 	char name[EVENT_NAME_LEN + 1];         /* dev_name(): the BDF for PCI */
 	struct event_device facts;             /* texts are zero after their end */
-	unsigned int references;               /* files, live or in history, that point here */
+	unsigned int references; /* files and mappings, live or in history, that point here */
 	struct device_file *file_list;         /* live files; DL list by device_previous, device_next */
-	unsigned int files, cookies, mappings; /* live */
+	unsigned int files, cookies, mappings; /* live; mappings of all sources */
+	struct reservation reservations[RESERVATIONS_KEPT]; /* newest first */
+	unsigned int n_reservations;
 	UT_hash_handle hh;                     /* by name */
 };
 
@@ -75,7 +89,9 @@ struct device_file {
 	uint64_t born;                  /* holder readings begun before it was known */
 	unsigned int cookies, mappings; /* live */
 	unsigned int references;        /* cookies and mappings, live or in history, that point here */
+	bool cookies_uncertain; /* cookies may have been issued on it that were not seen: an issue was skipped */
 	struct cookie *cookie_list;     /* live and in history, issued last comes last; DL list */
+	struct mapping *mapping_list;   /* live and in history; DL list by file_previous, file_next */
 	uint64_t seen;
 	struct device_file *device_previous, *device_next;
 	struct device_file *previous, *next; /* history list while !live && !references */
@@ -90,22 +106,54 @@ struct cookie {
 	uint64_t offset, size, phys_start;
 	uint64_t issued;        /* 0: found by scan, times unknown */
 	uint64_t issued_ns;     /* 0: unknown */
+	uint32_t attributes, alias_of; /* as in struct event_cookie */
+	uint32_t mapped_types;  /* 1 << enum memtype of each type that an mmap of it asked for */
 	struct process *issuer; /* first process it was issued to; NULL: unknown */
 	bool live, gone;        /* as in struct device_file */
 	uint64_t closed_ns;
+	unsigned int references;      /* mappings, live or in history, whose file it is */
+	struct mapping *mapping_list; /* these mappings; DL list by cookie_previous, cookie_next */
 	uint64_t seen;
 	struct cookie *file_previous, *file_next;
-	struct cookie *previous, *next; /* history list while !live */
+	struct cookie *previous, *next; /* history list while !live && !references */
 	UT_hash_handle hh;
 };
 
+/* A run of struct event_page_run, in order, none touching another that it could be joined with. */
+struct page_run {
+	uint64_t start, end, phys_start;
+	enum memtype type;
+	enum event_leaf leaf;
+};
+
+/* Runs kept of one mapping, and of all. What is over them is not known: struct mapping.runs_cut. */
+#define RUNS_PER_MAPPING 4096
+#define RUNS_IN_ALL      (1U << 20)
+
 struct mapping {
 	uint64_t id, from_id;
-	struct device_file *file; /* NULL: unknown */
+	struct device_file *file; /* NULL: unknown, or not of VFIO */
+	struct device *device;    /* that the bytes belong to; NULL: unknown */
+	struct cookie *cookie;    /* DMABUF: the cookie that is the file; NULL: unknown, or found by offset */
+	uint64_t cookie_id;       /* the one told of, also before it is known; 0: none */
 	struct process *owner;    /* NULL: unknown */
 	uint64_t start, end;      /* equal: not known yet (a copy of an unknown mapping) */
 	uint64_t offset, phys_start, page_prot, vm_flags; /* page_prot 0: unknown */
 	bool offset_known, phys_known, from_scan;
+	bool no_fault; /* EVENT_MAPPING_NO_FAULT */
+	bool device_told; /* device is what an event said (EVENT_MAPPING_DEVICE_KNOWN) */
+	bool by_address;  /* device and region were found by the physical address, among the BARs known */
+	struct page_run *runs; /* populated pages, by rising address, within start and end */
+	size_t n_runs;
+	bool pages_known;  /* runs are all there are; else they are some of them, and the rest is unknown */
+	bool runs_cut;     /* a limit was reached: pages_known stays false */
+	uint64_t told_start, told_end; /* the part that was told of, outside of it only runs are known;
+					  equal: none */
+	uint64_t pages_ns;     /* kernel events about pages that are older are no news: time of the newest EVENT_PAGES,
+				  or of what made all unknown */
+	uint64_t populated_ns; /* .. EVENT_POPULATE */
+	uint64_t revoked_ns;   /* .. EVENT_REVOKE, or of any that may have been missed */
+	bool pages_due;        /* counted in ledger_pages_due() */
 	bool settled;    /* the range is final, not a copy in the making */
 	uint32_t region; /* EVENT_REGION_UNKNOWN: unknown */
 	enum mapping_source source;
@@ -114,6 +162,10 @@ struct mapping {
 	uint64_t closed_ns;
 	uint64_t seen;
 	struct mapping *previous, *next; /* history list while !live */
+	struct mapping *file_previous, *file_next;
+	struct mapping *cookie_previous, *cookie_next;
+	struct mapping *touched_previous, *touched_next; /* while touched: ledger_next_touched() */
+	bool touched;
 	UT_hash_handle hh;
 };
 
@@ -136,7 +188,10 @@ enum change_kind {
 	CHANGE_COPIED,  /* new mapping by fork, split or mremap: the range is not settled yet */
 	CHANGE_MAPPING, /* an existing mapping has another range, owner or name */
 	CHANGE_UNMAPPED,
-	CHANGE_PROCESS, /* facts or name of a process */
+	CHANGE_PAGES,    /* pages of a mapping were populated, or are told for the first time or differently */
+	CHANGE_REVOKED,  /* pages were taken from one or more mappings, or nothing is known of them any more */
+	CHANGE_RESERVED, /* a reservation of a BAR of a known device */
+	CHANGE_PROCESS,  /* facts or name of a process */
 	CHANGE_MODULE,
 	CHANGE_LOST,    /* kernel events were dropped: a reading of the truth is due */
 	CHANGE_REFUSED, /* malformed event, or a limit of the ledger is reached: counted in struct
@@ -163,6 +218,7 @@ struct ledger_limits {
 	size_t history; /* closed files, cookies and mappings kept, each, and ids of each kind whose end came
 			   before anything else: default 4096. What is forgotten here could come alive by a
 			   later event */
+	size_t runs;    /* page runs of all mappings, default RUNS_IN_ALL */
 };
 
 struct ledger;
@@ -191,6 +247,77 @@ struct ledger *ledger_free(struct ledger *ledger);
  * event.
  */
 int ledger_apply(struct ledger *ledger, const struct event *event, struct change *ret);
+
+/*
+ * Pages. EVENT_POPULATE and EVENT_PAGES replace what is known of the part of the mapping they speak of; pages
+ * are known when all of start to end was told of since the mapping came to be, was copied or grew. A mapping
+ * made by EVENT_MAP that can fault has no pages to begin with, and that is known. A cut mapping keeps the runs
+ * within its range.
+ *
+ * EVENT_REVOKE takes the pages of the range, or of all VFIO mappings of the device, that are populated. Of one
+ * through VFIO without a fault handler nothing is known after that, as not every kernel finds it.
+ *
+ * Kernel events may come in another order than they happened in. What is older than the last walk of a mapping is
+ * not news. An older EVENT_POPULATE adds to a newer one and takes nothing from it. When a populate and a revoke
+ * come in the wrong order, and what remains cannot be told, nothing is known of the pages; as after EVENT_LOST of
+ * either.
+ */
+
+/* How a mapping stands with the CPU. */
+enum effective_kind {
+	EFFECTIVE_UNKNOWN,     /* its pages were not read yet, or a limit was reached */
+	EFFECTIVE_UNPOPULATED, /* no page has an entry: the type will show when it is touched */
+	EFFECTIVE_ONE,         /* all populated pages have the same type */
+	EFFECTIVE_MIXED,
+	EFFECTIVE_REVOKED, /* no page has an entry and none can come: mapping_revoked() */
+};
+
+struct effective {
+	enum effective_kind kind;
+	enum memtype type;              /* EFFECTIVE_ONE */
+	uint64_t populated[LEAF_SIZES]; /* bytes per size of leaf, as far as known */
+};
+void mapping_effective(const struct mapping *mapping, struct effective *ret);
+
+/*
+ * True if the VMA is there but can never reach the device again: its pages were taken away and it has no fault
+ * handler, or its cookie was revoked.
+ */
+bool mapping_revoked(const struct mapping *mapping);
+
+/*
+ * The physical bytes that a mapping reaches or would reach when touched, as pieces of one type: a populated page
+ * by its entry, one that is not by the driver's layout and the type asked for; revoked and unknown ones are left
+ * out. *cursor starts at 0. Returns false when there are no more. Rising by virtual address; neighbours that agree
+ * are joined.
+ */
+struct piece {
+	uint64_t start, end; /* virtual */
+	uint64_t phys_start; /* of start */
+	enum memtype type;
+	bool populated;
+};
+bool mapping_next_piece(const struct ledger *ledger, const struct mapping *mapping, uint64_t *cursor,
+			struct piece *ret);
+
+/*
+ * Mappings whose pieces may have changed since the last call, one at a time in the order of the changes, also
+ * closed ones; NULL: none. A mapping that is dropped from history is not handed out any more. Who decides
+ * findings asks after each ledger_apply().
+ */
+struct mapping *ledger_next_touched(struct ledger *ledger);
+
+/* All live mappings one after the other, in no order: NULL starts, NULL ends. */
+const struct mapping *ledger_next_live(const struct ledger *ledger, const struct mapping *previous);
+
+/* True if some live mapping has pages that are not known: a walk of the page tables is due. */
+bool ledger_pages_due(const struct ledger *ledger);
+
+/* The device, and the BAR (else EVENT_REGION_UNKNOWN), that a physical address belongs to. NULL: none known. */
+const struct device *ledger_device_at(const struct ledger *ledger, uint64_t phys, uint32_t *region);
+
+/* Cookies may have been issued that were not seen: no file that is open now tells what was never issued. */
+void ledger_cookies_uncertain(struct ledger *ledger);
 
 /*
  * Reading the truth: between begin and the last absent, EVENT_FILE, EVENT_COOKIE_LIVE, EVENT_MAPPING and

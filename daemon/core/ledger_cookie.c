@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "core/ledger_internal.h"
 
-static struct cookie *cookie_find(const struct ledger *ledger, uint64_t id)
+#define COOKIE_ATTRIBUTES ((uint32_t)(COOKIE_ATTRIBUTES_KNOWN | COOKIE_WC | COOKIE_REVOKED))
+
+struct cookie *cookie_find(const struct ledger *ledger, uint64_t id)
 {
 	struct cookie *cookie = NULL;
 
@@ -14,12 +16,10 @@ const struct cookie *ledger_cookie(const struct ledger *ledger, uint64_t id)
 	return cookie_find(ledger, id);
 }
 
-const struct cookie *ledger_cookie_at(const struct ledger *ledger, const struct device_file *file,
-				      uint64_t offset)
+struct cookie *cookie_find_at(const struct device_file *file, uint64_t offset)
 {
-	const struct cookie *cookie, *found = NULL;
+	struct cookie *cookie, *found = NULL;
 
-	(void)ledger;
 	if (!file)
 		return NULL;
 	DL_FOREACH2 (file->cookie_list, cookie, file_next) {
@@ -32,6 +32,13 @@ const struct cookie *ledger_cookie_at(const struct ledger *ledger, const struct 
 	return found;
 }
 
+const struct cookie *ledger_cookie_at(const struct ledger *ledger, const struct device_file *file,
+				      uint64_t offset)
+{
+	(void)ledger;
+	return cookie_find_at(file, offset);
+}
+
 static void live_enter(struct ledger *ledger, struct cookie *cookie)
 {
 	cookie->live = true;
@@ -41,10 +48,8 @@ static void live_enter(struct ledger *ledger, struct cookie *cookie)
 		cookie->file->device->cookies++;
 }
 
-static void history_enter(struct ledger *ledger, struct cookie *cookie, uint64_t time_ns, bool gone)
+static void history_enter(struct ledger *ledger, struct cookie *cookie)
 {
-	cookie->gone = gone;
-	cookie->closed_ns = time_ns;
 	DL_APPEND2(ledger->closed_cookies, cookie, previous, next);
 	ledger->n_closed_cookies++;
 }
@@ -55,6 +60,27 @@ static void history_leave(struct ledger *ledger, struct cookie *cookie)
 	ledger->n_closed_cookies--;
 }
 
+static void set_closed(struct ledger *ledger, struct cookie *cookie, uint64_t time_ns, bool gone)
+{
+	cookie->gone = gone;
+	cookie->closed_ns = time_ns;
+	if (!cookie->references)
+		history_enter(ledger, cookie);
+}
+
+void cookie_reference(struct ledger *ledger, struct cookie *cookie)
+{
+	if (!cookie->live && !cookie->references)
+		history_leave(ledger, cookie);
+	cookie->references++;
+}
+
+void cookie_release(struct ledger *ledger, struct cookie *cookie)
+{
+	if (!--cookie->references && !cookie->live)
+		history_enter(ledger, cookie);
+}
+
 void cookie_close(struct ledger *ledger, struct cookie *cookie, uint64_t time_ns, bool gone)
 {
 	cookie->live = false;
@@ -62,7 +88,7 @@ void cookie_close(struct ledger *ledger, struct cookie *cookie, uint64_t time_ns
 	cookie->file->cookies--;
 	if (cookie->file->device)
 		cookie->file->device->cookies--;
-	history_enter(ledger, cookie, time_ns, gone);
+	set_closed(ledger, cookie, time_ns, gone);
 }
 
 /* Drops a closed cookie from history. */
@@ -78,12 +104,41 @@ void cookie_forget(struct ledger *ledger, struct cookie *cookie)
 	free(cookie);
 }
 
-static bool cookie_take_attributes(struct cookie *cookie, const struct event_cookie *told)
+/* The mappings of a revoked DMABUF have no pages and will have none. */
+static void revoke_mappings(struct ledger *ledger, struct cookie *cookie, uint64_t time_ns)
 {
+	struct mapping *mapping;
+
+	DL_FOREACH2 (cookie->mapping_list, mapping, cookie_next) {
+		if (!mapping->live)
+			continue;
+		pages_none(ledger, mapping);
+		if (mapping->revoked_ns < time_ns)
+			mapping->revoked_ns = time_ns;
+		mapping_touch(ledger, mapping);
+	}
+}
+
+void cookie_revoke(struct ledger *ledger, struct cookie *cookie, uint64_t time_ns)
+{
+	if (cookie->attributes & COOKIE_REVOKED)
+		return;
+	cookie->attributes |= COOKIE_REVOKED;
+	revoke_mappings(ledger, cookie, time_ns);
+}
+
+/* What was revoked stays it. */
+static bool cookie_take_attributes(struct ledger *ledger, struct cookie *cookie, const struct event *event)
+{
+	const struct event_cookie *told = &event->cookie;
+	uint32_t attributes = told->attributes | (cookie->attributes & COOKIE_REVOKED);
+	bool revoked = attributes & ~cookie->attributes & COOKIE_REVOKED;
+
 	if (cookie->region == told->region && cookie->flags == told->flags &&
 	    cookie->ranges == told->ranges && cookie->dialect == told->dialect &&
 	    cookie->offset == told->offset && cookie->size == told->size &&
-	    cookie->phys_start == told->phys_start)
+	    cookie->phys_start == told->phys_start && cookie->attributes == attributes &&
+	    cookie->alias_of == told->alias_of)
 		return false;
 	cookie->region = told->region;
 	cookie->flags = told->flags;
@@ -92,6 +147,10 @@ static bool cookie_take_attributes(struct cookie *cookie, const struct event_coo
 	cookie->offset = told->offset;
 	cookie->size = told->size;
 	cookie->phys_start = told->phys_start;
+	cookie->attributes = attributes;
+	cookie->alias_of = told->alias_of;
+	if (revoked)
+		revoke_mappings(ledger, cookie, event->header.time_ns);
 	return true;
 }
 
@@ -155,18 +214,20 @@ static int cookie_create(struct ledger *ledger, const struct event *event, struc
 	r = cookie_new(ledger, event, &cookie);
 	if (r < 0)
 		return r;
-	cookie_take_attributes(cookie, told);
+	cookie_take_attributes(ledger, cookie, event);
 	cookie_take_time(cookie, told);
 	cookie->issued = told->issued;
+	cookie->mapped_types = told->mapped_types;
 	cookie->seen = ledger->readings[READING_COOKIES].number;
 	if (ended) {
-		history_enter(ledger, cookie, ended->time_ns, true);
+		set_closed(ledger, cookie, ended->time_ns, true);
 		tombstone_drop(&ledger->ended_cookies, told->cookie_id);
 	} else if (closed) {
-		history_enter(ledger, cookie, cookie->file->closed_ns, cookie->file->gone);
+		set_closed(ledger, cookie, cookie->file->closed_ns, cookie->file->gone);
 	} else {
 		live_enter(ledger, cookie);
 	}
+	cookie_arrived(ledger, cookie);
 	change->kind = CHANGE_COOKIE_ISSUED;
 	change->cookie = cookie;
 	return 0;
@@ -192,7 +253,7 @@ static int cookie_update(struct ledger *ledger, struct cookie *cookie, const str
 			return r;
 	}
 	if ((told->issued >= cookie->issued || (is_scan && !told->issued)) &&
-	    cookie_take_attributes(cookie, told))
+	    cookie_take_attributes(ledger, cookie, event))
 		change->kind = CHANGE_COOKIE_REISSUED;
 	if (told->issued > cookie->issued) {
 		cookie->issued = told->issued;
@@ -201,7 +262,8 @@ static int cookie_update(struct ledger *ledger, struct cookie *cookie, const str
 		change->kind = CHANGE_COOKIE_REISSUED;
 	}
 	if (revives) {
-		history_leave(ledger, cookie);
+		if (!cookie->references)
+			history_leave(ledger, cookie);
 		cookie->closed_ns = 0;
 		live_enter(ledger, cookie);
 		change->kind = CHANGE_COOKIE_ISSUED;
@@ -221,6 +283,7 @@ int apply_cookie(struct ledger *ledger, const struct event *event, struct change
 	int r;
 
 	if (!told->cookie_id || !told->file_id || told->dialect >= DIALECT_TYPES ||
+	    told->attributes & ~COOKIE_ATTRIBUTES || told->mapped_types >> MEMTYPE_TYPES ||
 	    __builtin_add_overflow(told->offset, told->size, &end) ||
 	    __builtin_add_overflow(told->phys_start, told->size, &end))
 		return -EBADMSG;
@@ -251,4 +314,11 @@ int apply_cookie_release(struct ledger *ledger, const struct event *event, struc
 		cookie->gone = true;
 	}
 	return 0;
+}
+
+void ledger_cookies_uncertain(struct ledger *ledger)
+{
+	for (struct device_file *file = ledger->files; file; file = file->hh.next)
+		if (file->live)
+			file->cookies_uncertain = true;
 }

@@ -3,8 +3,6 @@
 
 #include "core/ledger_internal.h"
 
-#define PCI_ADDRESS_BITS 48
-
 const struct device *ledger_device_by_name(const struct ledger *ledger, const char *name)
 {
 	struct device *device = NULL;
@@ -92,11 +90,19 @@ int device_acquire(struct ledger *ledger, const struct event_file *file, struct 
 	return 0;
 }
 
-/* A device stays while a file points to it or sysfs has it. */
+int device_acquire_pci(struct ledger *ledger, uint64_t address, struct device **ret)
+{
+	const struct event_file file = {.flags = EVENT_DEVICE_IS_PCI, .pci_address = address};
+
+	return device_acquire(ledger, &file, ret);
+}
+
+/* A device stays while a file or a mapping points to it or sysfs has it. */
 static void device_depart_if_unused(struct ledger *ledger, struct device *device)
 {
 	if (device->references || (device->facts_known && device->facts.present))
 		return;
+	reservations_release(ledger, device);
 	HASH_DEL(ledger->devices, device);
 	device->hh.next = ledger->departed_devices;
 	ledger->departed_devices = device;
@@ -153,6 +159,9 @@ int apply_device(struct ledger *ledger, const struct event *event, struct change
 	device->facts = facts;
 	device->facts_known = true;
 	change->kind = CHANGE_DEVICE;
-	device_depart_if_unused(ledger, device);
+	/* Held: it is left to its caller when its last mapping turns out to belong elsewhere. */
+	device->references++;
+	place_all(ledger);
+	device_release(ledger, device);
 	return 0;
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "core/ledger_internal.h"
 
-#define PCI_ADDRESS_BITS 48
-
 struct device_file *file_find(const struct ledger *ledger, uint64_t id)
 {
 	struct device_file *file = NULL;
@@ -127,11 +125,26 @@ static void file_revive(struct ledger *ledger, struct device_file *file)
 }
 
 /* The cookies of a file end with it. A DMABUF is a file of its own and goes on. */
+/*
+ * With the last file of a device all DMABUFs of it are revoked, for ever (vfio_pci_dma_buf_cleanup() of
+ * drivers/vfio/pci/vfio_pci_dmabuf.c).
+ */
+static void revoke_dma_bufs(struct ledger *ledger, const struct device *device, uint64_t time_ns)
+{
+	struct cookie *cookie;
+
+	for (cookie = ledger->cookies; cookie; cookie = cookie->hh.next)
+		if (cookie->dialect == DIALECT_DMA_BUF && cookie->file->device == device)
+			cookie_revoke(ledger, cookie, time_ns);
+}
+
 static void file_close(struct ledger *ledger, struct device_file *file, uint64_t time_ns, bool gone)
 {
 	struct cookie *cookie;
 
 	live_leave(ledger, file);
+	if (gone && file->device && !file->device->files)
+		revoke_dma_bufs(ledger, file->device, time_ns);
 	file->gone = gone;
 	file->closed_ns = time_ns;
 	while (file->holders)
@@ -143,27 +156,27 @@ static void file_close(struct ledger *ledger, struct device_file *file, uint64_t
 		history_enter(ledger, file);
 }
 
-static void file_set_device(struct device_file *file, struct device *device)
+static void file_set_device(struct ledger *ledger, struct device_file *file, struct device *device)
 {
 	file->device = device;
 	device->cookies += file->cookies;
-	device->mappings += file->mappings;
-	if (!file->live)
-		return;
-	device->files++;
-	DL_APPEND2(device->file_list, file, device_previous, device_next);
+	if (file->live) {
+		device->files++;
+		DL_APPEND2(device->file_list, file, device_previous, device_next);
+	}
+	file_place_mappings(ledger, file);
 }
 
 /* Takes what the event adds to what is known. References to @device and @opener pass to the file. */
-static bool file_describe(struct device_file *file, const struct event *event, struct device *device,
-			  struct process *opener)
+static bool file_describe(struct ledger *ledger, struct device_file *file, const struct event *event,
+			  struct device *device, struct process *opener)
 {
 	const struct event_file *told = &event->file;
 	bool from_scan = told->flags & EVENT_FILE_FROM_SCAN, is_cdev = told->flags & EVENT_FILE_IS_CDEV;
 	bool changed = device || opener;
 
 	if (device)
-		file_set_device(file, device);
+		file_set_device(ledger, file, device);
 	if (opener)
 		file->opener = opener;
 	if (!file->opened_ns && told->opened_ns) {
@@ -177,6 +190,8 @@ static bool file_describe(struct device_file *file, const struct event *event, s
 	}
 	if (event->header.type == EVENT_FILE && told->flags & EVENT_FILE_HOLDERS_KNOWN)
 		file->holders_known = true;
+	if (event->header.type == EVENT_FILE && told->flags & EVENT_FILE_COOKIES_UNCERTAIN)
+		file->cookies_uncertain = true;
 	return changed;
 }
 
@@ -215,7 +230,7 @@ int apply_file(struct ledger *ledger, const struct event *event, struct change *
 		if (r < 0)
 			goto fail;
 	}
-	if (file_describe(file, event, device, opener) || is_new || revives)
+	if (file_describe(ledger, file, event, device, opener) || is_new || revives)
 		change->kind = CHANGE_FILE_OPENED;
 	if (revives)
 		file_revive(ledger, file);

@@ -131,8 +131,7 @@ bool ledger_device_has_process(const struct ledger *ledger, const struct device 
 				return true;
 	}
 	for (const struct mapping *mapping = ledger->mappings; mapping; mapping = mapping->hh.next)
-		if (mapping->live && mapping->file && mapping->file->device == device &&
-		    process_is(mapping->owner, tgid))
+		if (mapping->live && mapping->device == device && process_is(mapping->owner, tgid))
 			return true;
 	return false;
 }

@@ -65,8 +65,8 @@ struct process *process_release(struct ledger *ledger, struct process *process)
 
 /*
  * Takes comm, uid and cgroup of @id, if the ledger has that process and was not told so by a newer event.
- * True if one of them is news. Another cgroup makes unit and machine unknown again. Nothing is known by an
- * empty comm or cgroup 0.
+ * True if one of them is news. Another cgroup makes unit and machine unknown again, another comm exe. Nothing
+ * is known by an empty comm or cgroup 0.
  */
 bool process_name(struct ledger *ledger, const struct event_process_id *id, uint64_t time_ns,
 		  struct process **ret)
@@ -82,6 +82,9 @@ bool process_name(struct ledger *ledger, const struct event_process_id *id, uint
 	copy_text(comm, sizeof(comm), id->comm, sizeof(id->comm));
 	if (comm[0] && memcmp(comm, process->comm, sizeof(comm)) != 0) {
 		memcpy(process->comm, comm, sizeof(comm));
+		/* It may have executed another program. */
+		memset(process->exe, 0, sizeof(process->exe));
+		process->facts_known = false;
 		changed = true;
 	}
 	if (process->uid != id->uid) {
@@ -104,21 +107,23 @@ bool process_name(struct ledger *ledger, const struct event_process_id *id, uint
 int apply_process(struct ledger *ledger, const struct event *event, struct change *change)
 {
 	struct process *process = process_find(ledger, &event->header.who);
-	char unit[sizeof(process->unit)], machine[sizeof(process->machine)];
+	char unit[sizeof(process->unit)], machine[sizeof(process->machine)], exe[sizeof(process->exe)];
 
 	change->process = process;
 	if (!process)
 		return 0;
 	copy_text(unit, sizeof(unit), event->process.unit, sizeof(event->process.unit));
 	copy_text(machine, sizeof(machine), event->process.machine, sizeof(event->process.machine));
+	copy_text(exe, sizeof(exe), event->process.exe, sizeof(event->process.exe));
 	/* First the cgroup, which makes older facts void, then the facts of that cgroup. */
 	if (process_name(ledger, &event->header.who, event->header.time_ns, &process))
 		change->kind = CHANGE_PROCESS;
 	if (process->facts_known && !memcmp(unit, process->unit, sizeof(unit)) &&
-	    !memcmp(machine, process->machine, sizeof(machine)))
+	    !memcmp(machine, process->machine, sizeof(machine)) && !memcmp(exe, process->exe, sizeof(exe)))
 		return 0;
 	memcpy(process->unit, unit, sizeof(unit));
 	memcpy(process->machine, machine, sizeof(machine));
+	memcpy(process->exe, exe, sizeof(exe));
 	process->facts_known = true;
 	change->kind = CHANGE_PROCESS;
 	return 0;

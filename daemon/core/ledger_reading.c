@@ -30,7 +30,7 @@ static bool is_absent(const struct reading_state *reading, uint64_t seen, bool q
 	return quiet ? seen < reading->number : seen < reading->complete;
 }
 
-static void fill_header(struct event *event, enum event_type type, uint64_t now_ns)
+void fill_header(struct event *event, enum event_type type, uint64_t now_ns)
 {
 	memset(event, 0, sizeof(*event));
 	event->header.version = EVENT_VERSION;
@@ -40,7 +40,7 @@ static void fill_header(struct event *event, enum event_type type, uint64_t now_
 	event->header.time_ns = now_ns;
 }
 
-static void fill_who(struct event *event, const struct process *process)
+void fill_who(struct event *event, const struct process *process)
 {
 	struct event_process_id *who = &event->header.who;
 
@@ -154,155 +154,4 @@ bool ledger_next_absent(struct ledger *ledger, enum reading what, bool quiet, ui
 	if (what == READING_HOLDERS && quiet)
 		note_holders_known(ledger);
 	return false;
-}
-
-struct replay {
-	uint64_t now_ns;
-	ledger_emit emit;
-	void *context;
-};
-
-static int replay_device(const struct replay *replay, const struct device *device)
-{
-	struct event event;
-
-	if (!device->facts_known)
-		return 0;
-	fill_header(&event, EVENT_DEVICE, replay->now_ns);
-	event.device = device->facts;
-	return replay->emit(replay->context, &event);
-}
-
-/* A closed file is told of and closed again if something that lives belongs to it. */
-static int replay_file(const struct replay *replay, const struct device_file *file)
-{
-	struct event event;
-	int r;
-
-	if (!file->live && !file->cookies && !file->mappings)
-		return 0;
-	fill_header(&event, EVENT_FILE, replay->now_ns);
-	fill_who(&event, file->opener);
-	event.file.file_id = file->id;
-	event.file.opened_ns = file->opened_ns;
-	event.file.flags = (file->from_scan ? EVENT_FILE_FROM_SCAN : 0) |
-			   (file->is_cdev ? EVENT_FILE_IS_CDEV : 0) |
-			   (file->holders_known ? EVENT_FILE_HOLDERS_KNOWN : 0);
-	if (file->device) {
-		event.file.flags |= file->device->is_pci ? EVENT_DEVICE_IS_PCI : 0;
-		event.file.pci_address = file->device->pci_address;
-		memcpy(event.file.device, file->device->name, sizeof(event.file.device));
-	}
-	r = replay->emit(replay->context, &event);
-	if (r < 0 || file->live)
-		return r;
-	fill_header(&event, EVENT_RELEASE, file->closed_ns);
-	event.file.file_id = file->id;
-	return replay->emit(replay->context, &event);
-}
-
-static int replay_cookie(const struct replay *replay, const struct cookie *cookie)
-{
-	struct event event;
-
-	if (!cookie->live)
-		return 0;
-	fill_header(&event, EVENT_COOKIE_LIVE, replay->now_ns);
-	fill_who(&event, cookie->issuer);
-	event.cookie.cookie_id = cookie->id;
-	event.cookie.file_id = cookie->file->id;
-	event.cookie.offset = cookie->offset;
-	event.cookie.size = cookie->size;
-	event.cookie.issued = cookie->issued;
-	event.cookie.issued_ns = cookie->issued_ns;
-	event.cookie.phys_start = cookie->phys_start;
-	event.cookie.region = cookie->region;
-	event.cookie.flags = cookie->flags;
-	event.cookie.dialect = cookie->dialect;
-	event.cookie.ranges = cookie->ranges;
-	return replay->emit(replay->context, &event);
-}
-
-/* A mapping of unknown range can only be told of as what it is: a copy. */
-static int replay_mapping(const struct replay *replay, const struct mapping *mapping)
-{
-	bool is_known = mapping->start != mapping->end;
-	struct event event;
-
-	if (!mapping->live)
-		return 0;
-	fill_header(&event, is_known ? EVENT_MAPPING : EVENT_COPY, replay->now_ns);
-	fill_who(&event, mapping->owner);
-	event.mapping.mapping_id = mapping->id;
-	event.mapping.from_id = is_known ? 0 : mapping->from_id;
-	event.mapping.file_id = mapping->file ? mapping->file->id : 0;
-	event.mapping.start = mapping->start;
-	event.mapping.end = mapping->end;
-	event.mapping.offset = mapping->offset;
-	event.mapping.phys_start = mapping->phys_start;
-	event.mapping.page_prot = mapping->page_prot;
-	event.mapping.vm_flags = mapping->vm_flags;
-	event.mapping.mapped_ns = mapping->mapped_ns;
-	event.mapping.region = mapping->region;
-	event.mapping.source = mapping->source;
-	event.mapping.flags = (mapping->phys_known ? EVENT_MAPPING_PHYS_KNOWN : 0) |
-			      (mapping->offset_known ? EVENT_MAPPING_OFFSET_KNOWN : 0) |
-			      (mapping->from_scan ? EVENT_MAPPING_FROM_SCAN : 0) |
-			      (mapping->settled ? 0 : EVENT_MAPPING_UNSETTLED);
-	return replay->emit(replay->context, &event);
-}
-
-static int replay_holders(const struct replay *replay, const struct device_file *file)
-{
-	const struct holder *holder;
-	struct event event;
-	int r;
-
-	DL_FOREACH (file->holders, holder) {
-		fill_header(&event, EVENT_HOLDER, replay->now_ns);
-		fill_who(&event, holder->process);
-		event.holder.file_id = file->id;
-		event.holder.fds = holder->fds;
-		r = replay->emit(replay->context, &event);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-/* Facts of a process that only history points to are not taken at the other end, and do no harm there. */
-static int replay_process(const struct replay *replay, const struct process *process)
-{
-	struct event event;
-
-	if (!process->facts_known)
-		return 0;
-	fill_header(&event, EVENT_PROCESS, replay->now_ns);
-	fill_who(&event, process);
-	memcpy(event.process.unit, process->unit, sizeof(event.process.unit));
-	memcpy(event.process.machine, process->machine, sizeof(event.process.machine));
-	return replay->emit(replay->context, &event);
-}
-
-#define REPLAY_TABLE(type, table, function)                                                                  \
-	do {                                                                                                 \
-		for (const struct type *entry_ = (table); entry_; entry_ = entry_->hh.next) {                \
-			int r_ = function(&replay, entry_);                                                  \
-                                                                                                             \
-			if (r_ < 0)                                                                          \
-				return r_;                                                                   \
-		}                                                                                            \
-	} while (0)
-
-int ledger_replay(const struct ledger *ledger, uint64_t now_ns, ledger_emit emit, void *context)
-{
-	const struct replay replay = {.now_ns = now_ns, .emit = emit, .context = context};
-
-	REPLAY_TABLE(device, ledger->devices, replay_device);
-	REPLAY_TABLE(device_file, ledger->files, replay_file);
-	REPLAY_TABLE(cookie, ledger->cookies, replay_cookie);
-	REPLAY_TABLE(mapping, ledger->mappings, replay_mapping);
-	REPLAY_TABLE(device_file, ledger->files, replay_holders);
-	REPLAY_TABLE(process, ledger->processes, replay_process);
-	return 0;
 }

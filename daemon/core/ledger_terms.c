@@ -52,8 +52,10 @@ bool cookie_is_for_mmap(const struct cookie *cookie)
 	return cookie->dialect == DIALECT_DMA_BUF || cookie->flags & VFIO_REGION_INFO_FLAG_MMAP;
 }
 
-/* Only plain region info has an answer that is the same in every kernel. */
+/* Of what tells no attributes only plain region info has an answer that is the same in every kernel. */
 enum memtype ledger_promised(const struct ledger *ledger, const struct cookie *cookie)
 {
+	if (cookie->attributes & COOKIE_ATTRIBUTES_KNOWN)
+		return cookie->attributes & COOKIE_WC ? MEMTYPE_WC : memtype_noncached(ledger->arch);
 	return cookie->dialect == DIALECT_REGION_INFO ? memtype_noncached(ledger->arch) : MEMTYPE_UNKNOWN;
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "core/snapshot_internal.h"
+#include "core/snapshot_finding.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,29 +17,42 @@
 #define FILES_PER_ROW   256U
 #define HOLDERS_PER_ROW 256U
 
+/* Of a mapping's populated extents; the rest is counted in `extents_omitted`. */
+#define EXTENTS_PER_ROW 64U
+
+/* Of include/linux/mm.h: any type but a cached one does no harm (vfio_pci_core_mmap()). */
+#define VM_ALLOW_ANY_UNCACHED (1ULL << 39)
+
 static bool device_matches(const struct row_filter *filter, const struct device *device)
 {
-	char with_domain[sizeof("0000:") + EVENT_NAME_LEN];
-
-	if (!filter->device[0])
-		return true;
-	if (!device)
-		return false;
-	if (fnmatch(filter->device, device->name, FNM_NOESCAPE) == 0)
-		return true;
-	snprintf(with_domain, sizeof(with_domain), "0000:%.*s", EVENT_NAME_LEN, filter->device);
-	return fnmatch(with_domain, device->name, FNM_NOESCAPE) == 0;
-}
-
-static bool type_matches(const struct row_filter *filter, enum memtype type)
-{
-	return filter->type == MEMTYPE_UNKNOWN || filter->type == type ||
-	       (filter->type == MEMTYPE_UC && (type == MEMTYPE_UC_MINUS || type == MEMTYPE_DEVICE));
+	return filter_takes_device(filter, device ? device->name : NULL);
 }
 
 static bool process_matches(const struct row_filter *filter, const struct process *process)
 {
 	return !filter->pid || (process && process->key.tgid == filter->pid);
+}
+
+const char *effective_name(const struct effective *effective)
+{
+	switch (effective->kind) {
+	case EFFECTIVE_UNPOPULATED:
+	case EFFECTIVE_REVOKED:
+		return "unpopulated";
+	case EFFECTIVE_MIXED:
+		return "mixed";
+	case EFFECTIVE_ONE:
+		return memtype_name(effective->type);
+	default:
+		return NULL;
+	}
+}
+
+static const char *leaf_name(enum event_leaf leaf)
+{
+	static const char *const names[LEAF_SIZES] = {"4k", "2m", "1g"};
+
+	return leaf < LEAF_SIZES ? names[leaf] : NULL;
 }
 
 static void put_device_name(struct row *row, const struct device *device)
@@ -137,7 +149,8 @@ static void put_files(struct row *row, const struct device *device, const struct
 		row_count(row, "files_omitted", device->files - FILES_PER_ROW, true);
 }
 
-static struct json_object *device_row(const struct device *device, const struct snapshot_clock *clock)
+static struct json_object *device_row(const struct device *device, const struct findings *findings,
+				      const struct snapshot_clock *clock)
 {
 	const struct event_device *facts = &device->facts;
 	bool known = device->facts_known;
@@ -156,7 +169,7 @@ static struct json_object *device_row(const struct device *device, const struct 
 	row_count(&row, "open_files", device->files, true);
 	row_count(&row, "cookies", device->cookies, true);
 	row_count(&row, "mappings", device->mappings, true);
-	row_null(&row, "conflicts");
+	row_count(&row, "conflicts", findings ? findings_of_device(findings, device->name) : 0, findings);
 	put_files(&row, device, clock);
 	return row_take(&row);
 }
@@ -185,8 +198,22 @@ static void put_cookie_flags(struct row *row, const struct cookie *cookie)
 			row_append_text(row, array, names[i].name, SIZE_MAX);
 }
 
-static struct json_object *cookie_row(const struct ledger *ledger, const struct cookie *cookie,
-				      const struct snapshot_clock *clock)
+/* Of a cookie that tells none it is not known what userspace asked for. */
+static void put_attributes(struct row *row, const struct cookie *cookie)
+{
+	struct json_object *array;
+
+	if (!(cookie->attributes & COOKIE_ATTRIBUTES_KNOWN)) {
+		row_null(row, "attributes");
+		return;
+	}
+	array = row_array(row, "attributes");
+	if (cookie->attributes & COOKIE_WC)
+		row_append_text(row, array, "wc", SIZE_MAX);
+}
+
+struct json_object *snapshot_cookie_row(const struct ledger *ledger, const struct cookie *cookie,
+					const struct snapshot_clock *clock)
 {
 	int64_t offset_ns = clock->realtime_offset_ns;
 	struct row row = row_new();
@@ -199,6 +226,9 @@ static struct json_object *cookie_row(const struct ledger *ledger, const struct 
 	row_address(&row, "offset", cookie->offset, true);
 	row_count(&row, "size", cookie->size, true);
 	row_text(&row, "type", memtype_name(ledger_promised(ledger, cookie)), SIZE_MAX);
+	put_attributes(&row, cookie);
+	row_count(&row, "alias_of", cookie->alias_of, cookie->alias_of != EVENT_REGION_UNKNOWN);
+	row_bool(&row, "revoked", cookie->attributes & COOKIE_REVOKED, true);
 	put_cookie_flags(&row, cookie);
 	row_count(&row, "ranges", cookie->ranges, cookie->ranges);
 	row_address(&row, "phys_start", cookie->phys_start, cookie->phys_start);
@@ -211,54 +241,138 @@ static struct json_object *cookie_row(const struct ledger *ledger, const struct 
 	return row_take(&row);
 }
 
+/* A layout that is not known shows in the pages, if one physical range explains all of them. */
+bool mapping_phys_start(const struct mapping *mapping, uint64_t *ret)
+{
+	uint64_t before;
+
+	*ret = mapping->phys_start;
+	if (mapping->start == mapping->end || mapping->phys_known || !mapping->n_runs)
+		return mapping->start != mapping->end && mapping->phys_known;
+	before = mapping->runs[0].start - mapping->start;
+	if (mapping->runs[0].phys_start < before)
+		return false;
+	*ret = mapping->runs[0].phys_start - before;
+	for (size_t i = 1; i < mapping->n_runs; i++)
+		if (mapping->runs[i].phys_start != *ret + (mapping->runs[i].start - mapping->start))
+			return false;
+	return *ret <= UINT64_MAX - (mapping->end - mapping->start);
+}
+
 static void put_range(struct row *row, const struct mapping *mapping)
 {
-	bool known = mapping->start != mapping->end;
-	bool phys_known = known && mapping->phys_known;
+	uint64_t phys_start;
+	bool known = mapping->start != mapping->end, phys_known = mapping_phys_start(mapping, &phys_start);
 
 	row_address(row, "start", mapping->start, known);
 	row_address(row, "end", mapping->end, known);
 	row_address(row, "offset", mapping->offset, known && mapping->offset_known);
-	row_address(row, "phys_start", mapping->phys_start, phys_known);
-	row_address(row, "phys_end", mapping->phys_start + (mapping->end - mapping->start), phys_known);
+	row_address(row, "phys_start", phys_start, phys_known);
+	row_address(row, "phys_end", phys_start + (mapping->end - mapping->start), phys_known);
+}
+
+static void put_extents(struct row *row, const struct mapping *mapping)
+{
+	struct json_object *extents = row_array(row, "extents");
+
+	for (size_t i = 0; i < mapping->n_runs && i < EXTENTS_PER_ROW; i++) {
+		const struct page_run *run = &mapping->runs[i];
+		struct row entry = row_append_object(row, extents);
+
+		row_address(&entry, "start", run->start, true);
+		row_address(&entry, "end", run->end, true);
+		row_address(&entry, "phys_start", run->phys_start, true);
+		row_text(&entry, "type", memtype_name(run->type), SIZE_MAX);
+		row_text(&entry, "leaf", leaf_name(run->leaf), SIZE_MAX);
+		row_end(row, &entry);
+	}
+	if (mapping->n_runs > EXTENTS_PER_ROW)
+		row_count(row, "extents_omitted", mapping->n_runs - EXTENTS_PER_ROW, true);
+}
+
+static void put_effective(struct row *row, const struct ledger *ledger, const struct mapping *mapping)
+{
+	static const char *const keys[LEAF_SIZES] = {"populated_4k", "populated_2m", "populated_1g"};
+	struct effective effective;
+	uint64_t populated = 0;
+	bool known;
+
+	mapping_effective(mapping, &effective);
+	known = effective.kind != EFFECTIVE_UNKNOWN;
+	for (size_t i = 0; i < LEAF_SIZES; i++)
+		populated += effective.populated[i];
+	row_text(row, "effective", effective_name(&effective), SIZE_MAX);
+	row_text(row, "effective_arch",
+		 effective.kind == EFFECTIVE_ONE ? memtype_arch_name(ledger_arch(ledger), effective.type)
+						 : NULL,
+		 SIZE_MAX);
+	row_count(row, "populated", populated, known);
+	for (size_t i = 0; i < LEAF_SIZES; i++)
+		row_count(row, keys[i], effective.populated[i], known);
+	if (effective.kind == EFFECTIVE_MIXED ||
+	    (effective.kind == EFFECTIVE_ONE && populated < mapping->end - mapping->start))
+		put_extents(row, mapping);
+	else
+		row_null(row, "extents");
+}
+
+/* On arm64 KVM may give a guest write-combining through such a VMA, though the host's mapping has none. */
+static void put_guest_wc(struct row *row, const struct ledger *ledger, const struct mapping *mapping)
+{
+	row_bool(row, "guest_wc", mapping->vm_flags & VM_ALLOW_ANY_UNCACHED,
+		 ledger_arch(ledger) == MEMTYPE_ARCH_ARM64 && mapping->vm_flags);
 }
 
 const struct cookie *mapping_cookie(const struct ledger *ledger, const struct mapping *mapping)
 {
-	if (mapping->source != SOURCE_VFIO || !mapping->offset_known)
-		return NULL;
+	if (mapping->cookie || mapping->source != SOURCE_VFIO || !mapping->offset_known)
+		return mapping->cookie;
 	return ledger_cookie_at(ledger, mapping->file, mapping->offset);
 }
 
-static struct json_object *mapping_row(const struct ledger *ledger, const struct mapping *mapping,
-				       const struct snapshot_clock *clock)
+/* The BAR of a layout that is not known shows in the pages. */
+static uint32_t mapping_region(const struct ledger *ledger, const struct mapping *mapping)
+{
+	uint32_t region = mapping->region;
+
+	if (region == EVENT_REGION_UNKNOWN && mapping->n_runs &&
+	    ledger_device_at(ledger, mapping->runs[0].phys_start, &region) != mapping->device)
+		region = EVENT_REGION_UNKNOWN;
+	return region;
+}
+
+struct json_object *snapshot_mapping_row(const struct ledger *ledger, const struct mapping *mapping,
+					 const struct snapshot_clock *clock)
 {
 	const struct cookie *cookie = mapping_cookie(ledger, mapping);
 	const struct process *owner = mapping->owner;
 	enum memtype requested = ledger_requested(ledger, mapping);
+	uint32_t region = mapping_region(ledger, mapping);
+	bool revoked = mapping_revoked(mapping);
 	struct row row = row_new();
 
 	row_count(&row, "id", mapping->id, true);
 	row_count(&row, "cookie", cookie ? cookie->id : 0, cookie);
-	put_device_name(&row, mapping->file ? mapping->file->device : NULL);
+	put_device_name(&row, mapping->device);
 	row_count(&row, "file", mapping->file ? mapping->file->id : 0, mapping->file);
-	row_count(&row, "region", mapping->region, mapping->region != EVENT_REGION_UNKNOWN);
+	row_count(&row, "region", region, region != EVENT_REGION_UNKNOWN);
 	row_text(&row, "source", mapping_source_name(mapping->source), SIZE_MAX);
 	row_process(&row, owner);
 	row_count(&row, "uid", owner ? owner->uid : 0, owner);
 	row_text(&row, "unit", owner ? owner->unit : NULL, sizeof(owner->unit));
 	row_text(&row, "machine", owner ? owner->machine : NULL, sizeof(owner->machine));
+	row_text(&row, "exe", owner ? owner->exe : NULL, sizeof(owner->exe));
 	put_range(&row, mapping);
 	row_text(&row, "requested", memtype_name(requested), SIZE_MAX);
 	row_text(&row, "requested_arch", memtype_arch_name(ledger_arch(ledger), requested), SIZE_MAX);
-	row_null(&row, "effective");
-	row_null(&row, "populated");
-	row_null(&row, "guest_wc");
+	put_effective(&row, ledger, mapping);
+	put_guest_wc(&row, ledger, mapping);
 	row_text(&row, "origin", mapping->from_scan ? "scan" : "event", SIZE_MAX);
 	row_bool(&row, "settled", mapping->settled, true);
 	row_time(&row, "since", mapping->mapped_ns, clock->realtime_offset_ns);
 	row_time(&row, "until", mapping->live ? 0 : mapping->closed_ns, clock->realtime_offset_ns);
-	row_bool(&row, "live", mapping->live, true);
+	row_bool(&row, "revoked", revoked, revoked || !mapping->no_fault || mapping->pages_known);
+	row_bool(&row, "live", mapping->live && !revoked, true);
 	return row_take(&row);
 }
 
@@ -278,19 +392,19 @@ static bool cookie_wanted(const struct ledger *ledger, const struct row_filter *
 {
 	return (filter->all || cookie_is_for_mmap(cookie)) && device_matches(filter, cookie->file->device) &&
 	       process_matches(filter, cookie->issuer) &&
-	       type_matches(filter, ledger_promised(ledger, cookie));
+	       filter_takes_type(filter, ledger_promised(ledger, cookie));
 }
 
 static bool mapping_wanted(const struct ledger *ledger, const struct row_filter *filter,
 			   const struct mapping *mapping)
 {
-	return device_matches(filter, mapping->file ? mapping->file->device : NULL) &&
-	       process_matches(filter, mapping->owner) &&
-	       type_matches(filter, ledger_requested(ledger, mapping));
+	/* What is not known to be of a device may be any memory. */
+	return (filter->all || mapping->device || mapping->source != SOURCE_DEVMEM) &&
+	       device_matches(filter, mapping->device) && process_matches(filter, mapping->owner) &&
+	       filter_takes_type(filter, ledger_requested(ledger, mapping));
 }
 
-/* @row passes to @rows. NULL: it could not be made. */
-static int rows_put(struct json_object *rows, struct json_object *row)
+int rows_put(struct json_object *rows, struct json_object *row)
 {
 	if (!row)
 		return -ENOMEM;
@@ -340,18 +454,19 @@ static size_t chunk_size(uint64_t live)
 		return r_;                                                                                   \
 	} while (0)
 
-int snapshot_devices(const struct ledger *ledger, const struct row_filter *filter,
-		     const struct snapshot_clock *clock, uint64_t after, size_t max, struct json_object *rows)
+int snapshot_devices(const struct ledger *ledger, const struct findings *findings,
+		     const struct row_filter *filter, const struct snapshot_clock *clock, uint64_t after,
+		     size_t max, struct json_object *rows)
 {
 	APPEND_ROWS(device, devices, ledger_list_devices(ledger, after, chunk, size),
-		    device_wanted(ledger, filter, entry), device_row(entry, clock));
+		    device_wanted(ledger, filter, entry), device_row(entry, findings, clock));
 }
 
 int snapshot_cookies(const struct ledger *ledger, const struct row_filter *filter,
 		     const struct snapshot_clock *clock, uint64_t after, size_t max, struct json_object *rows)
 {
 	APPEND_ROWS(cookie, cookies, ledger_list_cookies(ledger, filter->all, after, chunk, size),
-		    cookie_wanted(ledger, filter, entry), cookie_row(ledger, entry, clock));
+		    cookie_wanted(ledger, filter, entry), snapshot_cookie_row(ledger, entry, clock));
 }
 
 int snapshot_mappings(const struct ledger *ledger, const struct row_filter *filter,
@@ -359,5 +474,5 @@ int snapshot_mappings(const struct ledger *ledger, const struct row_filter *filt
 		      struct json_object *rows)
 {
 	APPEND_ROWS(mapping, mappings, ledger_list_mappings(ledger, filter->all, after, chunk, size),
-		    mapping_wanted(ledger, filter, entry), mapping_row(ledger, entry, clock));
+		    mapping_wanted(ledger, filter, entry), snapshot_mapping_row(ledger, entry, clock));
 }

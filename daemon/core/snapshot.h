@@ -13,7 +13,9 @@
 
 #include <json-c/json.h>
 
+#include "core/finding.h"
 #include "core/ledger.h"
+#include "core/lint.h"
 
 /* Which rows a list shows. Zeroed: everything live. */
 struct row_filter {
@@ -34,8 +36,8 @@ struct snapshot_clock {
  * Appends to @rows (a JSON array) the rows with an id above @after that pass @filter, at most @max, rising by
  * id; every row has an integer `id` (also devices) for paging. Returns 0 or -ENOMEM.
  */
-int snapshot_devices(const struct ledger *ledger, const struct row_filter *filter,
-		     const struct snapshot_clock *clock, uint64_t after, size_t max,
+int snapshot_devices(const struct ledger *ledger, const struct findings *findings,
+		     const struct row_filter *filter, const struct snapshot_clock *clock, uint64_t after, size_t max,
 		     struct json_object *rows);
 int snapshot_cookies(const struct ledger *ledger, const struct row_filter *filter,
 		     const struct snapshot_clock *clock, uint64_t after, size_t max,
@@ -43,6 +45,23 @@ int snapshot_cookies(const struct ledger *ledger, const struct row_filter *filte
 int snapshot_mappings(const struct ledger *ledger, const struct row_filter *filter,
 		      const struct snapshot_clock *clock, uint64_t after, size_t max,
 		      struct json_object *rows);
+
+/*
+ * Findings and lint as rows of the JSON contract. Beyond it a conflict has `cause`, `cause_pid`, `cause_comm`,
+ * `bytes`, `ranges` [{phys_start, phys_end}], `parties` [{mapping, pid, comm, source, requested, type}] and `text`
+ * (finding_explain()); phys_start and phys_end span all ranges; `rule` and `verdict` are null until policy decides.
+ * A row of lint has `text`, `first`, `last`, `types`, `other_offset`. A filter's type is one of the types concerned, its
+ * pid one of the parties.
+ */
+int snapshot_conflicts(const struct findings *findings, enum memtype_arch arch, const struct row_filter *filter,
+		       const struct snapshot_clock *clock, uint64_t after, size_t max,
+		       struct json_object *rows);
+int snapshot_lint(const struct lints *lints, enum memtype_arch arch, const struct row_filter *filter,
+		  const struct snapshot_clock *clock, uint64_t after, size_t max, struct json_object *rows);
+
+/* One finding as such a row. NULL: out of memory. */
+struct json_object *snapshot_conflict(const struct finding *finding, enum memtype_arch arch,
+				      const struct snapshot_clock *clock);
 
 /*
  * One event as a row: `time`, `sequence`, `event` (open, release, cookie, map, copy, unmap, fork, module,

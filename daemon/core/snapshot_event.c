@@ -9,6 +9,7 @@ struct subject {
 	const struct cookie *cookie;
 	const struct mapping *mapping;
 	const struct process *process;
+	uint32_t region; /* of physical bytes that the event names; else EVENT_REGION_UNKNOWN */
 };
 
 static bool is_file_event(unsigned int type)
@@ -26,6 +27,11 @@ static bool is_mapping_event(unsigned int type)
 	return type == EVENT_MAP || type == EVENT_COPY || type == EVENT_UNMAP || type == EVENT_MAPPING;
 }
 
+static bool is_pages_event(unsigned int type)
+{
+	return type == EVENT_POPULATE || type == EVENT_PAGES;
+}
+
 static const struct process *find_process(const struct ledger *ledger, const struct event_process_id *who)
 {
 	const struct process_key key = {.start_ns = who->start_ns, .tgid = who->tgid};
@@ -36,7 +42,8 @@ static const struct process *find_process(const struct ledger *ledger, const str
 static struct subject find_subject(const struct ledger *ledger, const struct event *event)
 {
 	unsigned int type = event->header.type;
-	struct subject subject = {.process = find_process(ledger, &event->header.who)};
+	struct subject subject = {.process = find_process(ledger, &event->header.who),
+				  .region = EVENT_REGION_UNKNOWN};
 
 	if (is_file_event(type))
 		subject.file = ledger_file(ledger, event->file.file_id);
@@ -53,7 +60,17 @@ static struct subject find_subject(const struct ledger *ledger, const struct eve
 				       ? subject.mapping->file
 				       : ledger_file(ledger, event->mapping.file_id);
 	}
-	if (subject.file)
+	if (is_pages_event(type)) {
+		subject.mapping = ledger_mapping(ledger, event->pages.mapping_id);
+		subject.file = subject.mapping ? subject.mapping->file : NULL;
+	}
+	if (type == EVENT_REVOKE && event->revoke.scope == REVOKE_IOMEM)
+		subject.device = ledger_device_at(ledger, event->revoke.phys_start, &subject.region);
+	else if (type == EVENT_RESERVATION)
+		subject.device = ledger_device_at(ledger, event->reservation.phys_start, &subject.region);
+	else if (subject.mapping)
+		subject.device = subject.mapping->device;
+	else if (subject.file)
 		subject.device = subject.file->device;
 	return subject;
 }
@@ -76,6 +93,11 @@ static struct subject changed_subject(const struct ledger *ledger, const struct 
 	return subject;
 }
 
+static bool names_revoked_device(const struct event *event)
+{
+	return event->header.type == EVENT_REVOKE && event->revoke.scope == REVOKE_DEVICE;
+}
+
 /* The name is in some events, and else that of the device in the ledger. */
 static void put_device(struct row *row, const struct event *event, const struct subject *subject)
 {
@@ -85,8 +107,9 @@ static void put_device(struct row *row, const struct event *event, const struct 
 
 	if (subject->device) {
 		row_text(row, "device", subject->device->name, sizeof(subject->device->name));
-	} else if (type == EVENT_DEVICE) {
-		ledger_pci_name(event->device.pci_address, name);
+	} else if (type == EVENT_DEVICE || names_revoked_device(event)) {
+		ledger_pci_name(type == EVENT_DEVICE ? event->device.pci_address : event->revoke.pci_address,
+				name);
 		row_text(row, "device", name, sizeof(name));
 	} else if ((type == EVENT_OPEN || type == EVENT_FILE) && file->flags & EVENT_DEVICE_IS_PCI) {
 		ledger_pci_name(file->pci_address, name);
@@ -103,14 +126,15 @@ static void put_id(struct row *row, const char *key, uint64_t id)
 	row_count(row, key, id, id != 0);
 }
 
-static void put_nothing(struct row *row)
+/* All but the last @but of these keys are null. */
+static void put_nothing(struct row *row, size_t but)
 {
 	static const char *const keys[] = {
 		"region", "file", "cookie",     "mapping",  "offset",    "size",
 		"start",  "end",  "phys_start", "phys_end", "requested",
 	};
 
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) - but; i++)
 		row_null(row, keys[i]);
 }
 
@@ -196,6 +220,90 @@ static void put_mapping(struct row *row, const struct ledger *ledger, const stru
 		put_id(row, "from", event->mapping.from_id);
 }
 
+/* The runs of an event as those of a mapping that is nothing but them. */
+static struct mapping told_pages(const struct event_pages *told, struct page_run runs[EVENT_RUNS_MAX])
+{
+	struct mapping ret = {
+		.start = told->start,
+		.end = told->end,
+		.runs = runs,
+		.n_runs = told->n_runs < EVENT_RUNS_MAX ? told->n_runs : EVENT_RUNS_MAX,
+		.pages_known = true,
+		.live = true,
+	};
+
+	for (size_t i = 0; i < ret.n_runs; i++)
+		runs[i] = (struct page_run){
+			.start = told->runs[i].start,
+			.end = told->runs[i].end,
+			.phys_start = told->runs[i].phys_start,
+			.type = told->runs[i].type,
+			.leaf = told->runs[i].leaf < LEAF_SIZES ? told->runs[i].leaf : LEAF_4K,
+		};
+	return ret;
+}
+
+/* Of a refused event the numbers may be anything. */
+static void put_pages(struct row *row, const struct ledger *ledger, const struct event *event,
+		      const struct subject *subject)
+{
+	const struct mapping *mapping = subject->mapping;
+	const struct cookie *cookie = mapping ? mapping_cookie(ledger, mapping) : NULL;
+	struct page_run runs[EVENT_RUNS_MAX];
+	const struct mapping told = told_pages(&event->pages, runs);
+	bool known = told.start < told.end, phys_known;
+	uint64_t phys_start, size = told.end - told.start, populated = 0;
+	struct effective effective;
+
+	mapping_effective(&told, &effective);
+	for (size_t i = 0; i < LEAF_SIZES; i++)
+		populated += effective.populated[i];
+	phys_known = mapping_phys_start(&told, &phys_start);
+	row_count(row, "region", mapping ? mapping->region : 0,
+		  mapping && mapping->region != EVENT_REGION_UNKNOWN);
+	put_id(row, "file", subject->file ? subject->file->id : 0);
+	put_id(row, "cookie", cookie ? cookie->id : 0);
+	put_id(row, "mapping", event->pages.mapping_id);
+	row_null(row, "offset");
+	row_count(row, "size", size, known);
+	row_address(row, "start", told.start, known);
+	row_address(row, "end", told.end, known);
+	row_address(row, "phys_start", phys_start, phys_known);
+	row_address(row, "phys_end", phys_start + size, phys_known);
+	row_text(row, "requested", mapping ? memtype_name(ledger_requested(ledger, mapping)) : NULL,
+		 SIZE_MAX);
+	row_text(row, "effective", effective_name(&effective), SIZE_MAX);
+	row_count(row, "populated", populated, known);
+	row_text(row, "source", mapping ? mapping_source_name(mapping->source) : NULL, SIZE_MAX);
+}
+
+static void put_revoke(struct row *row, const struct event *event, const struct subject *subject)
+{
+	const struct event_revoke *revoke = &event->revoke;
+	bool is_iomem = revoke->scope == REVOKE_IOMEM;
+
+	put_nothing(row, 3);
+	row_count(row, "region", subject->region, subject->region != EVENT_REGION_UNKNOWN);
+	if (subject->mapping)
+		put_id(row, "mapping", subject->mapping->id);
+	row_address(row, "phys_start", revoke->phys_start, is_iomem);
+	row_address(row, "phys_end", revoke->phys_end, is_iomem);
+	row_null(row, "requested");
+	row_text(row, "scope", is_iomem ? "iomem" : "device", SIZE_MAX);
+}
+
+static void put_reservation(struct row *row, const struct event *event, const struct subject *subject)
+{
+	const struct event_reservation *told = &event->reservation;
+
+	put_nothing(row, 3);
+	row_count(row, "region", subject->region, subject->region != EVENT_REGION_UNKNOWN);
+	row_address(row, "phys_start", told->phys_start, true);
+	row_address(row, "phys_end", told->phys_end, true);
+	row_text(row, "requested", memtype_name(told->requested), SIZE_MAX);
+	row_text(row, "given", memtype_name(told->given), SIZE_MAX);
+}
+
 static const char *state_name(unsigned int type)
 {
 	switch (type) {
@@ -211,6 +319,8 @@ static const char *state_name(unsigned int type)
 		return "device";
 	case EVENT_PROCESS:
 		return "process";
+	case EVENT_PAGES:
+		return "pages";
 	default:
 		return NULL;
 	}
@@ -239,6 +349,7 @@ static void put_details(struct row *row, const struct event *event)
 	case EVENT_PROCESS:
 		row_text(row, "unit", event->process.unit, sizeof(event->process.unit));
 		row_text(row, "machine", event->process.machine, sizeof(event->process.machine));
+		row_text(row, "exe", event->process.exe, sizeof(event->process.exe));
 		break;
 	case EVENT_LOST:
 		row_text(row, "lost_event", event_type_name(event->lost.type), SIZE_MAX);
@@ -276,8 +387,14 @@ static void put_payload(struct row *row, const struct ledger *ledger, const stru
 		put_cookie(row, event, subject);
 	} else if (is_mapping_event(type)) {
 		put_mapping(row, ledger, event, subject);
+	} else if (is_pages_event(type)) {
+		put_pages(row, ledger, event, subject);
+	} else if (type == EVENT_REVOKE) {
+		put_revoke(row, event, subject);
+	} else if (type == EVENT_RESERVATION) {
+		put_reservation(row, event, subject);
 	} else {
-		put_nothing(row);
+		put_nothing(row, 0);
 		if (is_file_event(type))
 			put_id(row, "file", event->file.file_id);
 		if (type == EVENT_HOLDER)

@@ -10,6 +10,13 @@
 /* The cookie through which @mapping was made, or NULL. */
 const struct cookie *mapping_cookie(const struct ledger *ledger, const struct mapping *mapping);
 
+/* Value of the key `effective`; NULL: unknown. */
+const char *effective_name(const struct effective *effective);
+
+/* The physical address of the mapping's start, from its layout or its pages. False: unknown, or there is more
+ * than one range. */
+bool mapping_phys_start(const struct mapping *mapping, uint64_t *ret);
+
 /* `pid` and `comm` */
 void row_process(struct row *row, const struct process *process);
 

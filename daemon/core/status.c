@@ -25,12 +25,19 @@ const char *event_type_name(unsigned int type)
 		return "unmap";
 	case EVENT_MODULE:
 		return "module";
+	case EVENT_POPULATE:
+		return "populate";
+	case EVENT_REVOKE:
+		return "revoke";
+	case EVENT_RESERVATION:
+		return "reservation";
 	case EVENT_FILE:
 	case EVENT_COOKIE_LIVE:
 	case EVENT_MAPPING:
 	case EVENT_HOLDER:
 	case EVENT_DEVICE:
 	case EVENT_PROCESS:
+	case EVENT_PAGES:
 		return "state";
 	case EVENT_LOST:
 		return "lost";
@@ -153,11 +160,32 @@ static void put_counts(struct row *row, const struct ledger_counts *counts)
 	row_count(row, "refused", counts->refused, true);
 }
 
-struct json_object *status_to_json(const struct status *status, const struct ledger_counts *counts)
+static void put_conflicts(struct row *row, const struct finding_counts *findings)
+{
+	uint64_t conflicts = 0;
+	struct row kinds;
+
+	for (unsigned int kind = 0; findings && kind < FINDING_KINDS; kind++)
+		conflicts += findings->active[kind];
+	row_count(row, "conflicts", conflicts, findings);
+	if (!findings) {
+		row_null(row, "conflict_kinds");
+		row_null(row, "conflicts_refused");
+		return;
+	}
+	kinds = row_object(row, "conflict_kinds");
+	for (unsigned int kind = 0; kind < FINDING_KINDS; kind++)
+		row_count(&kinds, finding_kind_name(kind), findings->active[kind], true);
+	row_end(row, &kinds);
+	row_count(row, "conflicts_refused", findings->refused, true);
+}
+
+struct json_object *status_to_json(const struct status *status, const struct ledger_counts *counts,
+				   const struct finding_counts *findings)
 {
 	struct row row = row_new();
 
-	/* No policy is loaded by anything yet, and nothing looks for conflicts. */
+	/* No policy is loaded by anything yet. */
 	row_null(&row, "mode");
 	row_null(&row, "policy_digest");
 	put_degraded(&row, status);
@@ -165,7 +193,7 @@ struct json_object *status_to_json(const struct status *status, const struct led
 	put_point_names(&row, "missing", status, POINT_MISSING);
 	put_recorder(&row, status);
 	put_counts(&row, counts);
-	row_null(&row, "conflicts");
+	put_conflicts(&row, findings);
 	row_null(&row, "denied");
 	row_text(&row, "recording", recording_name(status->recording), SIZE_MAX);
 	row_text(&row, "recording_reason", status->recording_reason, sizeof(status->recording_reason));

@@ -11,6 +11,7 @@
 
 #include <json-c/json.h>
 
+#include "core/finding.h"
 #include "core/ledger.h"
 
 #define STATUS_POINTS_MAX  32
@@ -64,9 +65,11 @@ struct status {
  * The status object of the JSON contract. Keys beyond it: `recording`, `recording_reason`, `adopted`,
  * `kernel_types` (an array of {type, generated, delivered, lost} per kernel event type), `skipped`, `audits`,
  * `untracked` {mappings, files, cookies}, `readings`, `uptime` (seconds), `points` (every attach point with
- * its state), `version`. NULL: out of memory.
+ * its state), `version`, `conflict_kinds` {alias, promotion, demotion}, `conflicts_refused` (not open, because
+ * the limit is reached). @findings NULL: unknown. NULL: out of memory.
  */
-struct json_object *status_to_json(const struct status *status, const struct ledger_counts *counts);
+struct json_object *status_to_json(const struct status *status, const struct ledger_counts *counts,
+				   const struct finding_counts *findings);
 
 /* Names of kernel event types as used in rows and status: "open", "release", "cookie", ..; NULL outside the
  * enum. */

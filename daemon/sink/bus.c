@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/explain.h"
+#include "lists.h"
 #include "sink/bus_internal.h"
 
 static int invalid(sd_bus_error *error, const char *format, const char *what)
@@ -167,7 +169,9 @@ static int prepare(struct bus *bus, sd_bus_message *call, unsigned int what, sd_
 static int method_get_status(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
 	struct bus *bus = userdata;
+	struct finding_counts findings;
 	struct ledger_counts counts;
+	const struct model *model;
 	struct json_object *object;
 	struct status *status;
 	int r = prepare(bus, call, BUS_REFRESH_EVENTS, error);
@@ -178,8 +182,10 @@ static int method_get_status(sd_bus_message *call, void *userdata, sd_bus_error 
 	if (!status)
 		return -ENOMEM;
 	bus->backend.status(bus->backend.userdata, status);
-	ledger_counts(bus->backend.ledger(bus->backend.userdata), &counts);
-	object = status_to_json(status, &counts);
+	model = bus->backend.model(bus->backend.userdata);
+	ledger_counts(model->ledger, &counts);
+	finding_counts(model->findings, &findings);
+	object = status_to_json(status, &counts, &findings);
 	free(status);
 	if (!object)
 		return -ENOMEM;
@@ -209,10 +215,7 @@ static int method_probe(sd_bus_message *call, void *userdata, sd_bus_error *erro
 	return r;
 }
 
-typedef int (*snapshot_list)(const struct ledger *, const struct row_filter *, const struct snapshot_clock *,
-			     uint64_t, size_t, struct json_object *);
-
-static int list(sd_bus_message *call, struct bus *bus, unsigned int what, snapshot_list snapshot,
+static int list(sd_bus_message *call, struct bus *bus, unsigned int what, enum row_list list,
 		sd_bus_error *error)
 {
 	struct snapshot_clock clock;
@@ -230,7 +233,7 @@ static int list(sd_bus_message *call, struct bus *bus, unsigned int what, snapsh
 	if (!rows)
 		return -ENOMEM;
 	bus->backend.clock(bus->backend.userdata, &clock);
-	r = snapshot(bus->backend.ledger(bus->backend.userdata), &filter, &clock, after, max, rows);
+	r = list_rows(bus->backend.model(bus->backend.userdata), list, &filter, &clock, after, max, rows);
 	if (r >= 0)
 		r = answer_rows(call, rows);
 	json_object_put(rows);
@@ -239,20 +242,76 @@ static int list(sd_bus_message *call, struct bus *bus, unsigned int what, snapsh
 
 static int method_list_devices(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
-	/* A device row counts its mappings, too. */
-	return list(call, userdata, BUS_REFRESH_ALL, snapshot_devices, error);
+	/* A device row counts its mappings and conflicts, too. */
+	return list(call, userdata, BUS_REFRESH_ALL, ROWS_DEVICES, error);
 }
 
 static int method_list_cookies(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
-	return list(call, userdata, BUS_REFRESH_EVENTS | BUS_REFRESH_COOKIES, snapshot_cookies, error);
+	return list(call, userdata, BUS_REFRESH_EVENTS | BUS_REFRESH_COOKIES, ROWS_COOKIES, error);
 }
 
 static int method_list_mappings(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
 	/* A mapping names its cookie. */
-	return list(call, userdata, BUS_REFRESH_EVENTS | BUS_REFRESH_COOKIES | BUS_REFRESH_MAPPINGS,
-		    snapshot_mappings, error);
+	return list(call, userdata,
+		    BUS_REFRESH_EVENTS | BUS_REFRESH_COOKIES | BUS_REFRESH_MAPPINGS | BUS_REFRESH_PAGES,
+		    ROWS_MAPPINGS, error);
+}
+
+static int method_list_conflicts(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+	return list(call, userdata, BUS_REFRESH_EVENTS | BUS_REFRESH_MAPPINGS | BUS_REFRESH_PAGES,
+		    ROWS_CONFLICTS, error);
+}
+
+static int method_list_lint(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+	return list(call, userdata, BUS_REFRESH_EVENTS | BUS_REFRESH_COOKIES, ROWS_LINT, error);
+}
+
+/* Words to look at: one more than any question has, so that it is told that there are too many. */
+#define EXPLAIN_WORDS 3
+
+static int read_subject(sd_bus_message *call, struct explain_subject *ret, sd_bus_error *error)
+{
+	char *words[EXPLAIN_WORDS], *word;
+	const char *wrong;
+	size_t n = 0;
+	int r = sd_bus_message_enter_container(call, 'a', "s");
+
+	while (r >= 0 && (r = sd_bus_message_read(call, "s", &word)) > 0)
+		if (n < EXPLAIN_WORDS)
+			words[n++] = word;
+	if (r >= 0)
+		r = sd_bus_message_exit_container(call);
+	if (r < 0)
+		return r;
+	wrong = explain_parse(words, n, ret);
+	return wrong ? sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, wrong) : 0;
+}
+
+static int method_explain(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+	struct bus *bus = userdata;
+	struct explain_subject subject;
+	struct snapshot_clock clock;
+	const struct model *model;
+	struct json_object *object;
+	int r;
+
+	if ((r = read_subject(call, &subject, error)) < 0 ||
+	    (r = prepare(bus, call, BUS_REFRESH_ALL, error)) < 0)
+		return r;
+	bus->backend.clock(bus->backend.userdata, &clock);
+	model = bus->backend.model(bus->backend.userdata);
+	object = explain(model->ledger, model->findings, model->lints, &clock, &subject);
+	if (!object)
+		return -ENOMEM;
+	r = sd_bus_reply_method_return(
+		call, "s", json_object_to_json_string_ext(object, JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(object);
+	return r;
 }
 
 static int hold_back(struct bus *bus, sd_bus_message *call, uint64_t cursor, uint32_t max, bool records,
@@ -323,6 +382,12 @@ static const sd_bus_vtable vtable[] = {
 				SD_BUS_RESULT("as", rows), method_list_cookies, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD_WITH_ARGS("ListMappings", SD_BUS_ARGS("a{sv}", filter, "t", after, "u", max),
 				SD_BUS_RESULT("as", rows), method_list_mappings, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD_WITH_ARGS("ListConflicts", SD_BUS_ARGS("a{sv}", filter, "t", after, "u", max),
+				SD_BUS_RESULT("as", rows), method_list_conflicts, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD_WITH_ARGS("ListLint", SD_BUS_ARGS("a{sv}", filter, "t", after, "u", max),
+				SD_BUS_RESULT("as", rows), method_list_lint, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD_WITH_ARGS("Explain", SD_BUS_ARGS("as", words), SD_BUS_RESULT("s", explanation),
+				method_explain, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD_WITH_ARGS("ReadEvents", SD_BUS_ARGS("t", cursor, "u", max, "b", wait),
 				SD_BUS_RESULT("t", next, "t", skipped, "as", rows), method_read_events,
 				SD_BUS_VTABLE_UNPRIVILEGED),

@@ -4,7 +4,7 @@
 
 /*
  * Serves the interface of vfiowatch/bus.h on a root-only peer-to-peer socket, always, and on the system bus
- * when there is one. Reads the ledger, the history and the status through struct bus_backend and changes
+ * when there is one. Reads the model, the history and the status through struct bus_backend and changes
  * nothing in them.
  *
  * Everything is bounded by the limits in vfiowatch/bus.h. A client that goes away takes its connection and
@@ -18,7 +18,7 @@
 #include <systemd/sd-event.h>
 
 #include "core/history.h"
-#include "core/ledger.h"
+#include "core/model.h"
 #include "core/snapshot.h"
 #include "core/status.h"
 
@@ -28,7 +28,8 @@ enum bus_refresh {
 	BUS_REFRESH_DEVICES = 1 << 1, /* with open files and holders */
 	BUS_REFRESH_COOKIES = 1 << 2,
 	BUS_REFRESH_MAPPINGS = 1 << 3,
-	BUS_REFRESH_ALL = (1 << 4) - 1,
+	BUS_REFRESH_PAGES = 1 << 4, /* the page tables of all mappings; implies MAPPINGS */
+	BUS_REFRESH_ALL = (1 << 5) - 1,
 };
 
 /* How it stands with the system bus. */
@@ -52,8 +53,8 @@ struct bus_backend {
 	 */
 	int (*refresh)(void *userdata, unsigned int what);
 
-	/* Borrowed until control returns to the event loop. Never NULL. */
-	const struct ledger *(*ledger)(void *userdata);
+	/* Borrowed until control returns to the event loop. Never NULL, nor is anything in the model. */
+	const struct model *(*model)(void *userdata);
 	const struct history *(*history)(void *userdata);
 
 	void (*status)(void *userdata, struct status *ret);

@@ -42,7 +42,7 @@ static int collect_rows(struct bus *bus, uint64_t *cursor, uint64_t *skipped, ui
 			struct json_object *rows)
 {
 	const struct history *history = bus->backend.history(bus->backend.userdata);
-	const struct ledger *ledger = bus->backend.ledger(bus->backend.userdata);
+	const struct ledger *ledger = bus->backend.model(bus->backend.userdata)->ledger;
 	struct snapshot_clock clock;
 
 	bus->backend.clock(bus->backend.userdata, &clock);
@@ -142,7 +142,7 @@ int answer_state(struct bus *bus, sd_bus_message *call, sd_bus_error *error)
 {
 	sd_bus_message *answer _cleanup_(sd_bus_message_unrefp) = NULL;
 	struct buffer records _cleanup_(buffer_done) = {.limit = BUS_STATE_MAX};
-	const struct ledger *ledger = bus->backend.ledger(bus->backend.userdata);
+	const struct ledger *ledger = bus->backend.model(bus->backend.userdata)->ledger;
 	struct capture_header header;
 	struct snapshot_clock clock;
 	uint64_t now;

@@ -86,25 +86,45 @@ int kernel_functions_find(bool *exists)
 	return 0;
 }
 
+/* The name in a line "ADDRESS T NAME\t[MODULE]", which is cut after it; *ret_module is what follows. */
+static char *symbol_name(char *line, char **ret_module)
+{
+	char *name = strchr(line, ' '), *end;
+
+	if (!name || !name[1] || !name[2])
+		return NULL;
+	name += 3;
+	end = name + strcspn(name, "\t\n");
+	*ret_module = *end == '\t' ? end + 1 : end;
+	*end = 0;
+	return name;
+}
+
+static bool symbol_is(const struct kernel_symbol *symbol, const char *name, const char *module)
+{
+	size_t length = strlen(symbol->module);
+
+	if (strcmp(symbol->name, name) != 0)
+		return false;
+	return *module != '[' || (strncmp(module + 1, symbol->module, length) == 0 && module[length + 1] == ']');
+}
+
+/* The file has some hundred thousand lines, so only those that match are looked at closely. */
 int kernel_symbols_find(const char *kallsyms, struct kernel_symbol *symbols, size_t n)
 {
 	_cleanup_(closefile) FILE *file = fopen(kallsyms, "re");
-	char line[512], name[256], module[80];
-	uint64_t address;
-	int fields;
+	char line[512], buffer[64 * 1024], *name, *module;
 
 	if (!file)
 		return -errno;
+	setvbuf(file, buffer, _IOFBF, sizeof(buffer));
 	for (size_t i = 0; i < n; i++)
 		symbols[i].address = 0;
 	while (fgets(line, sizeof(line), file)) {
-		fields = sscanf(line, "%" SCNx64 " %*c %255s [%79[^]]]", &address, name, module);
-		if (fields < 2)
-			continue;
-		for (size_t i = 0; i < n; i++)
-			if (strcmp(symbols[i].name, name) == 0 &&
-			    (fields == 2 || strcmp(symbols[i].module, module) == 0))
-				symbols[i].address = address;
+		name = symbol_name(line, &module);
+		for (size_t i = 0; name && i < n; i++)
+			if (symbol_is(&symbols[i], name, module))
+				symbols[i].address = strtoull(line, NULL, 16);
 	}
 	return ferror(file) ? -EIO : 0;
 }

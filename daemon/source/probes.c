@@ -19,6 +19,7 @@
 #include "cleanup.h"
 #include "record_build.h"
 #include "scan.skel.h"
+#include "source/dialects.h"
 #include "source/modules.h"
 #include "source/probes_internal.h"
 #include "watch.skel.h"
@@ -199,24 +200,36 @@ struct probes *probes_free(struct probes *probes, bool keep)
 	return NULL;
 }
 
-uint64_t probes_skipped(const struct probes *probes, uint64_t *releases)
+uint64_t probes_walk(struct probes *probes, bool everything)
+{
+	uint64_t unfinished;
+
+	if (!probes->scan)
+		return 0;
+	unfinished = probes->scan->bss->walks_unfinished;
+	probes->scan->bss->walks_unfinished = 0;
+	probes->scan->bss->walk_everything = everything;
+	return unfinished;
+}
+
+void probes_skipped(const struct probes *probes, struct probes_skips *ret)
 {
 	struct bpf_prog_info info;
-	uint64_t skipped = 0;
 	__u32 length;
 
-	*releases = 0;
+	memset(ret, 0, sizeof(*ret));
 	for (size_t i = 0; i < N_TARGETS; i++) {
 		memset(&info, 0, sizeof(info));
 		length = sizeof(info);
 		if (probes->programs[i] < 0 ||
 		    bpf_obj_get_info_by_fd(probes->programs[i], &info, &length) < 0)
 			continue;
-		skipped += info.recursion_misses;
+		ret->all += info.recursion_misses;
 		if (strcmp(targets[i].program, "vfio_file_release") == 0)
-			*releases = info.recursion_misses;
+			ret->releases = info.recursion_misses;
+		if (strcmp(targets[i].program, "vfio_device_ioctl") == 0)
+			ret->cookies = info.recursion_misses;
 	}
-	return skipped;
 }
 
 /* Says whether recording is possible now, and if not what it waits for. */
@@ -250,8 +263,10 @@ enum probes_change probes_update(struct probes *probes, bool *settled)
 
 	*settled = true;
 	wanted = modules_in_use(probes, settled);
-	if (wanted && probes->state == RECORDING_ON)
+	if (wanted && probes->state == RECORDING_ON) {
+		probes->recorder->dialects = dialects_spoken(probes->sys);
 		return PROBES_SAME;
+	}
 	if (!wanted && probes->state == RECORDING_WAITING)
 		return PROBES_SAME;
 	if (!wanted) {

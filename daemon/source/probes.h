@@ -56,6 +56,7 @@ enum probes_iterator {
 	ITERATOR_COOKIES,
 	ITERATOR_MAPPINGS,
 	ITERATOR_HOLDERS,
+	ITERATOR_PAGES, /* see probes_walk() */
 	ITERATOR_MARK_MAPPINGS, /* no rows: the steps of an audit, see bpf/audit.bpf.c */
 	ITERATOR_MARK_FILES,
 	ITERATOR_DROP_MAPPINGS,
@@ -65,11 +66,22 @@ enum probes_iterator {
 int probes_iterator_open(struct probes *probes, enum probes_iterator which);
 
 /*
- * How often the kernel skipped a recording program since it was loaded, because that program was already
- * running on the CPU: what it would have seen was not seen, and an audit is due. Of that, in *releases, the
- * one for closed files.
+ * What the next run of ITERATOR_PAGES looks at: the pages of all mappings, or with @everything false only of those
+ * whose pages may have changed without an event. Returns how many walks the run before left unfinished: run it again
+ * until that is 0.
  */
-uint64_t probes_skipped(const struct probes *probes, uint64_t *releases);
+uint64_t probes_walk(struct probes *probes, bool everything);
+
+/*
+ * How often the kernel skipped a recording program since it was loaded, because that program was already
+ * running on the CPU: what it would have seen was not seen, and an audit is due.
+ */
+struct probes_skips {
+	uint64_t all;
+	uint64_t releases; /* of the program for closed files */
+	uint64_t cookies;  /* of the program for issued cookies */
+};
+void probes_skipped(const struct probes *probes, struct probes_skips *ret);
 
 /* Removes the pins of @pin_directory: recording ends, also one that no daemon attends to. 0 or a negative
  * errno. */

@@ -8,8 +8,10 @@
 
 #include "audit.skel.h"
 #include "cleanup.h"
+#include "pages.skel.h"
 #include "record.skel.h"
 #include "scan.skel.h"
+#include "source/dialects.h"
 #include "source/modules.h"
 #include "source/probes_internal.h"
 #include "watch.skel.h"
@@ -46,32 +48,70 @@ static int find_functions(struct probes *probes)
 	return 0;
 }
 
+/* The constants of bpf/facts.bpf.h and bpf/walk.bpf.h, of which every object has its own copy. */
 struct addresses {
-	__u64 mmap, mmap_ops, dmabuf_ops;
+	__u64 vfio_device_fops_mmap, vfio_pci_mmap_ops, vfio_pci_dmabuf_ops, vfio_pci_core_mmap;
+	__u64 dma_buf_fops, kernfs_file_fops, pci_mmap_resource_uc, pci_mmap_resource_wc, pci_phys_vm_ops,
+		mmap_mem_ops;
+	__u64 page_offset_base, pgdir_shift, physical_mask;
 };
 
-/* Every object has its own copy of the constants of bpf/facts.bpf.h. */
-#define SET_CONSTANTS(object, addresses)                                                                     \
+#define SET_ADDRESS(object, addresses, symbol) (object)->rodata->symbol##_address = (addresses)->symbol
+
+#define SET_FACTS(object, addresses)                                                                         \
 	do {                                                                                                 \
-		(object)->rodata->vfio_device_fops_mmap_address = (addresses)->mmap;                         \
-		(object)->rodata->vfio_pci_mmap_ops_address = (addresses)->mmap_ops;                         \
-		(object)->rodata->vfio_pci_dmabuf_ops_address = (addresses)->dmabuf_ops;                     \
+		SET_ADDRESS(object, addresses, vfio_device_fops_mmap);                                       \
+		SET_ADDRESS(object, addresses, vfio_pci_mmap_ops);                                           \
+		SET_ADDRESS(object, addresses, vfio_pci_dmabuf_ops);                                         \
+		SET_ADDRESS(object, addresses, vfio_pci_core_mmap);                                          \
+		SET_ADDRESS(object, addresses, dma_buf_fops);                                                \
+		SET_ADDRESS(object, addresses, kernfs_file_fops);                                            \
+		SET_ADDRESS(object, addresses, pci_mmap_resource_uc);                                        \
+		SET_ADDRESS(object, addresses, pci_mmap_resource_wc);                                        \
+		SET_ADDRESS(object, addresses, pci_phys_vm_ops);                                             \
+		SET_ADDRESS(object, addresses, mmap_mem_ops);                                                \
 		(object)->rodata->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));                        \
+	} while (0)
+
+#define SET_WALK(object, addresses)                                                                          \
+	do {                                                                                                 \
+		SET_ADDRESS(object, addresses, page_offset_base);                                            \
+		SET_ADDRESS(object, addresses, pgdir_shift);                                                 \
+		SET_ADDRESS(object, addresses, physical_mask);                                               \
 	} while (0)
 
 static int find_symbols(struct addresses *ret)
 {
-	struct kernel_symbol symbols[] = {
-		{"vfio", "vfio_device_fops_mmap", 0},
-		{"vfio_pci_core", "vfio_pci_mmap_ops", 0},
-		{"vfio_pci_core", "vfio_pci_dmabuf_ops", 0},
+	const struct {
+		struct kernel_symbol symbol;
+		__u64 *address;
+	} wanted[] = {
+		{{"vfio", "vfio_device_fops_mmap", 0}, &ret->vfio_device_fops_mmap},
+		{{"vfio_pci_core", "vfio_pci_mmap_ops", 0}, &ret->vfio_pci_mmap_ops},
+		{{"vfio_pci_core", "vfio_pci_dmabuf_ops", 0}, &ret->vfio_pci_dmabuf_ops},
+		{{"vfio_pci_core", "vfio_pci_core_mmap", 0}, &ret->vfio_pci_core_mmap},
+		{{"vmlinux", "dma_buf_fops", 0}, &ret->dma_buf_fops},
+		{{"vmlinux", "kernfs_file_fops", 0}, &ret->kernfs_file_fops},
+		{{"vmlinux", "pci_mmap_resource_uc", 0}, &ret->pci_mmap_resource_uc},
+		{{"vmlinux", "pci_mmap_resource_wc", 0}, &ret->pci_mmap_resource_wc},
+		{{"vmlinux", "pci_phys_vm_ops", 0}, &ret->pci_phys_vm_ops},
+		{{"vmlinux", "mmap_mem_ops", 0}, &ret->mmap_mem_ops},
+		{{"vmlinux", "page_offset_base", 0}, &ret->page_offset_base},
+		{{"vmlinux", "pgdir_shift", 0}, &ret->pgdir_shift},
+		{{"vmlinux", "physical_mask", 0}, &ret->physical_mask},
 	};
-	int r = kernel_symbols_find(KALLSYMS, symbols, 3);
+	struct kernel_symbol symbols[sizeof(wanted) / sizeof(wanted[0])];
+	const size_t n = sizeof(wanted) / sizeof(wanted[0]);
+	int r;
 
+	for (size_t i = 0; i < n; i++)
+		symbols[i] = wanted[i].symbol;
+	r = kernel_symbols_find(KALLSYMS, symbols, n);
 	if (r < 0)
 		return r;
-	*ret = (struct addresses){symbols[0].address, symbols[1].address, symbols[2].address};
-	return ret->mmap ? 0 : -ENOENT;
+	for (size_t i = 0; i < n; i++)
+		*wanted[i].address = symbols[i].address;
+	return ret->vfio_device_fops_mmap ? 0 : -ENOENT;
 }
 
 /* The links of an earlier daemon: all that are required, or none. */
@@ -105,9 +145,8 @@ static bool is_stub(const struct target *target, int error)
 	return !target->required && error == -EINVAL;
 }
 
-static int attach_program(struct probes *probes, struct bpf_object *object, size_t i)
+static int attach_program(struct probes *probes, struct bpf_program *program, size_t i)
 {
-	struct bpf_program *program = bpf_object__find_program_by_name(object, targets[i].program);
 	char path[PATH_MAX];
 	struct bpf_link *link;
 	int r;
@@ -149,31 +188,66 @@ static void clear_table(const struct bpf_map *map)
 			break;
 }
 
-/* VMA lifetime first: what is mapped from then on is also seen to go. */
-static int attach_all(struct probes *probes, const struct addresses *addresses)
+/* The two objects that record. */
+struct recording {
+	struct record_bpf *record;
+	struct pages_bpf *pages;
+};
+
+static struct bpf_program *recording_program(const struct recording *recording, size_t i)
+{
+	struct bpf_program *program =
+		bpf_object__find_program_by_name(recording->record->obj, targets[i].program);
+
+	return program ? program : bpf_object__find_program_by_name(recording->pages->obj, targets[i].program);
+}
+
+static void recording_done(struct recording *recording)
+{
+	record_bpf__destroy(recording->record);
+	pages_bpf__destroy(recording->pages);
+}
+
+static int recording_load(struct probes *probes, const struct addresses *addresses,
+			  struct recording *recording)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, options, .pin_root_path = probes->pin_directory);
-	struct record_bpf *record = record_bpf__open_opts(&options);
-	int r = 0;
+	int r;
 
-	if (!record)
+	recording->record = record_bpf__open_opts(&options);
+	recording->pages = pages_bpf__open_opts(&options);
+	if (!recording->record || !recording->pages)
 		return -errno;
-	SET_CONSTANTS(record, addresses);
+	SET_FACTS(recording->record, addresses);
+	SET_WALK(recording->record, addresses);
+	SET_FACTS(recording->pages, addresses);
+	SET_WALK(recording->pages, addresses);
 	for (size_t i = 0; i < N_TARGETS; i++)
-		bpf_program__set_autoload(bpf_object__find_program_by_name(record->obj, targets[i].program),
-					  probes->function_exists[i]);
-	r = record_bpf__load(record);
+		bpf_program__set_autoload(recording_program(recording, i), probes->function_exists[i]);
+	r = record_bpf__load(recording->record);
+	if (r == 0)
+		r = pages_bpf__load(recording->pages);
 	if (r < 0)
 		snprintf(probes->reason, sizeof(probes->reason),
 			 "the kernel refuses the recording programs: %s", strerror(-r));
+	return r;
+}
+
+/* VMA lifetime first: what is mapped from then on is also seen to go. */
+static int attach_all(struct probes *probes, const struct addresses *addresses)
+{
+	_cleanup_(recording_done) struct recording recording = {};
+	int r = recording_load(probes, addresses, &recording);
+
+	if (r < 0)
+		return r;
 	probes_unpin(probes->pin_directory, true);
 	clear_table(probes->watch->maps.vmas);
 	clear_table(probes->watch->maps.files);
 	clear_table(probes->watch->maps.cookies);
 	for (size_t i = N_TARGETS; i-- > 0 && r == 0;)
 		if (probes->function_exists[i])
-			r = attach_program(probes, record->obj, i);
-	record_bpf__destroy(record);
+			r = attach_program(probes, recording_program(&recording, i), i);
 	return r;
 }
 
@@ -201,7 +275,8 @@ static int load_scan(struct probes *probes, const struct addresses *addresses)
 	if (!scan)
 		return -errno;
 	probes->scan = scan;
-	SET_CONSTANTS(scan, addresses);
+	SET_FACTS(scan, addresses);
+	SET_WALK(scan, addresses);
 	r = scan_bpf__load(scan);
 	if (r == 0)
 		r = attach_iterator(probes, ITERATOR_FIND, scan->progs.find_mappings, NULL);
@@ -209,6 +284,8 @@ static int load_scan(struct probes *probes, const struct addresses *addresses)
 		r = attach_iterator(probes, ITERATOR_HOLDERS, scan->progs.read_holders, NULL);
 	if (r == 0)
 		r = attach_iterator(probes, ITERATOR_MAPPINGS, scan->progs.read_mappings, scan->maps.vmas);
+	if (r == 0)
+		r = attach_iterator(probes, ITERATOR_PAGES, scan->progs.read_pages, scan->maps.vmas);
 	if (r == 0)
 		r = attach_iterator(probes, ITERATOR_FILES, scan->progs.read_files, scan->maps.files);
 	if (r == 0)
@@ -225,7 +302,7 @@ static int load_audit(struct probes *probes, const struct addresses *addresses)
 	if (!audit)
 		return -errno;
 	probes->audit = audit;
-	SET_CONSTANTS(audit, addresses);
+	SET_FACTS(audit, addresses);
 	r = audit_bpf__load(audit);
 	if (r == 0)
 		r = attach_iterator(probes, ITERATOR_MARK_MAPPINGS, audit->progs.mark_mappings,
@@ -274,6 +351,7 @@ int probes_begin_recording(struct probes *probes)
 			 KALLSYMS " does not tell where vfio_device_fops_mmap is: %s", strerror(-r));
 		return r;
 	}
+	probes->recorder->dialects = dialects_spoken(probes->sys);
 	probes->adopted = adopt_links(probes);
 	if (!probes->adopted) {
 		r = attach_all(probes, &addresses);

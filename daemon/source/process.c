@@ -43,6 +43,18 @@ static void keep_text(char *field, size_t size, char *text)
 	free(text);
 }
 
+/* Kernel threads and processes that are gone have none. */
+static void read_exe(uint32_t tgid, char exe[EVENT_PATH_LEN])
+{
+	char path[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%" PRIu32 "/exe", tgid);
+	n = readlink(path, exe, EVENT_PATH_LEN);
+	if (n < 0)
+		exe[0] = 0;
+}
+
 int process_read(const struct event_process_id *who, uint64_t now_ns, struct event *ret)
 {
 	char *text;
@@ -58,5 +70,6 @@ int process_read(const struct event_process_id *who, uint64_t now_ns, struct eve
 		keep_text(ret->process.unit, sizeof(ret->process.unit), text);
 	if (sd_pid_get_machine_name(who->tgid, &text) >= 0)
 		keep_text(ret->process.machine, sizeof(ret->process.machine), text);
+	read_exe(who->tgid, ret->process.exe);
 	return is_still(who) ? 0 : -ESRCH;
 }

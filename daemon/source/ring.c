@@ -35,6 +35,9 @@ static int take_record(void *context, void *data, size_t size)
 		ring->malformed++;
 		return 0;
 	}
+	/* A record of pages may end after its last run (bpf/pages.bpf.h). */
+	if (event.header.type == EVENT_POPULATE && size < event_size(EVENT_POPULATE))
+		event.header.size = event_size(EVENT_POPULATE);
 	/* A daemon that was killed between the two lines below left this record in the ring although it
 	 * handled it. */
 	if (event.header.sequence == recorder->last_sequence)

@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 struct target {
-	const char *program; /* name in bpf/record.bpf.c */
+	const char *program; /* name in bpf/record.bpf.c or bpf/pages.bpf.c */
 	const char *kind;    /* fentry or fexit */
 	const char *module;  /* where the function is; "vmlinux": the kernel proper */
 	const char *function;
@@ -16,7 +16,7 @@ struct target {
 	const char *purpose; /* what is seen there, for people */
 };
 
-#define N_TARGETS 10
+#define N_TARGETS 19
 extern const struct target targets[N_TARGETS];
 
 /* Modules that must be live, in the order they are loaded. */

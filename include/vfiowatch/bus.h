@@ -11,19 +11,31 @@
  * "type" s, "all" b (also what is no longer live), each at most once. An unknown key, a wrong type or a value
  * out of range is org.freedesktop.DBus.Error.InvalidArgs with a message that names it.
  *
- *   GetStatus()                                  -> s     one status object
- *   Probe()                                      -> s     what this kernel offers and what to do about what
- * is missing: {"checks": [{"name", "ok": true | false | null, "detail", "remedy"}]}
- *   ListDevices|ListCookies|ListMappings(a{sv} filter, t after, u max)
- *                                                -> as    at most max rows (0: the daemon's limit,
- * BUS_ROWS_MAX) with an id above `after`, in rising order of id ReadEvents(t cursor, u max, b wait) -> (t
- * next, t skipped, as rows) ReadRecords(t cursor, u max, b wait)         -> (t next, t skipped, ay records)
- *        Events since `cursor` (0: the oldest kept, BUS_CURSOR_NOW: only new ones), oldest first; `next` is
- * the cursor to continue with and `skipped` the number that were already overwritten (with cursor 0 nothing
+ * GetStatus() -> s
+ *     One status object.
+ *
+ * Probe() -> s
+ *     What this kernel offers and what to do about what is missing:
+ *     {"checks": [{"name", "ok": true | false | null, "detail", "remedy"}]}
+ *
+ * ListDevices, ListCookies, ListMappings, ListConflicts, ListLint(a{sv} filter, t after, u max) -> as
+ *     At most max rows (0: the daemon's limit, BUS_ROWS_MAX) with an id above `after`, in rising order of id.
+ *
+ * Explain(as words) -> s
+ *     One object that tells all that is known of one byte, BAR or device. The words are those of the command
+ *     line: "PID ADDR" or "BDF[:BAR[+OFF]]". What they must be is told by InvalidArgs.
+ *
+ * ReadEvents(t cursor, u max, b wait) -> (t next, t skipped, as rows)
+ * ReadRecords(t cursor, u max, b wait) -> (t next, t skipped, ay records)
+ *     Events since `cursor` (0: the oldest kept, BUS_CURSOR_NOW: only new ones), oldest first; `next` is the
+ *     cursor to continue with and `skipped` the number that were already overwritten (with cursor 0 nothing
  * is skipped: it begins where the record begins). A cursor of the future is InvalidArgs. With `wait` an empty
- * answer is held back until there is an event or BUS_WAIT_USEC have passed. Records are capture frames
- * (daemon/capture.h). ReadState()                                  -> (t cursor, ay records)   the capture
- * header, the frames that rebuild the present ledger, and the cursor at which to go on with ReadRecords
+ *     answer is held back until there is an event or BUS_WAIT_USEC have passed. Records are capture frames
+ *     (daemon/capture.h).
+ *
+ * ReadState() -> (t cursor, ay records)
+ *     The capture header, the frames that rebuild the present ledger, and the cursor at which to go on with
+ *     ReadRecords.
  *
  * org.freedesktop.DBus.Error.LimitsExceeded: the limit below that the message names is reached; nothing was
  * done.

@@ -17,12 +17,14 @@
 
 #include <linux/types.h>
 
-#define EVENT_VERSION 1
+#define EVENT_VERSION 2
 
 /* TASK_COMM_LEN of include/linux/sched.h. */
 #define EVENT_COMM_LEN 16
 #define EVENT_NAME_LEN 64
+#define EVENT_PATH_LEN 256
 #define EVENT_BARS     6
+#define EVENT_RUNS_MAX 8
 
 enum event_type {
 	EVENT_NONE = 0,
@@ -36,6 +38,10 @@ enum event_type {
 			 is that of the original and is settled by a later EVENT_MAPPING */
 	EVENT_UNMAP,  /* struct event_mapping: the VMA is gone; only mapping_id is set */
 	EVENT_MODULE, /* struct event_module: a kernel module was loaded or freed */
+	EVENT_POPULATE,    /* struct event_pages: a fault or an mmap filled page-table entries */
+	EVENT_REVOKE,      /* struct event_revoke: the kernel took away page-table entries of BARs */
+	EVENT_RESERVATION, /* struct event_reservation: the kernel reserved physical bytes with WC, or with
+			      another memory type than was asked for */
 	EVENT_KERNEL_TYPES, /* number of types above: those a BPF program generates and counts */
 
 	EVENT_FILE = 32,   /* struct event_file: this file is open */
@@ -45,6 +51,7 @@ enum event_type {
 	EVENT_DEVICE,  /* struct event_device: facts of a PCI device */
 	EVENT_PROCESS, /* struct event_process: facts of the process header.who */
 	EVENT_LOST,    /* struct event_lost: kernel events of one type were dropped */
+	EVENT_PAGES,   /* struct event_pages: what the page tables say */
 	EVENT_TYPES,
 };
 
@@ -72,6 +79,13 @@ enum cookie_dialect {
 	DIALECT_DMA_BUF,
 	DIALECT_VARIANT,
 	DIALECT_TYPES,
+};
+
+/* Mapping attributes of a cookie, as userspace asked for them and the kernel accepted them. */
+enum event_cookie_attributes {
+	COOKIE_ATTRIBUTES_KNOWN = 1 << 0, /* else the dialect or the driver decides, and WC says nothing */
+	COOKIE_WC = 1 << 1,               /* write-combining; else uncached */
+	COOKIE_REVOKED = 1 << 2,          /* mappings of it fault for ever */
 };
 
 /* EVENT_REGION_UNKNOWN: the region index is not known; never a real index. */
@@ -110,7 +124,10 @@ enum event_file_flags {
 	EVENT_FILE_FROM_SCAN =
 		1 << 1,              /* it was open before recording began: what it did earlier is unknown */
 	EVENT_FILE_IS_CDEV = 1 << 2, /* opened as /dev/vfio/devices/vfioN, else through a group */
+	EVENT_FILE_VARIANT = 1 << 4, /* the driver has its own mmap handler, not vfio_pci_core_mmap() */
 	EVENT_FILE_HOLDERS_KNOWN = 1 << 3, /* ledger_replay() only: all its holders follow as EVENT_HOLDER */
+	EVENT_FILE_COOKIES_UNCERTAIN =
+		1 << 4, /* ledger_replay() only: cookies may have been issued on it that were not seen */
 };
 
 struct event_file {
@@ -135,6 +152,10 @@ struct event_cookie {
 	__u32 flags;      /* VFIO_REGION_INFO_FLAG_* of include/uapi/linux/vfio.h; 0 for a DMABUF */
 	__u32 dialect;    /* enum cookie_dialect */
 	__u32 ranges;     /* DMABUF: number of physical ranges; else 1 */
+	__u32 attributes; /* enum event_cookie_attributes */
+	__u32 alias_of;   /* the region that this one names again, else EVENT_REGION_UNKNOWN */
+	__u32 mapped_types; /* ledger_replay() only: 1 << enum memtype of each type that was mapped; else 0 */
+	__u32 reserved;
 };
 
 enum event_mapping_flags {
@@ -144,12 +165,17 @@ enum event_mapping_flags {
 	EVENT_MAPPING_UNSETTLED =
 		1 << 3, /* read in the middle of a system call (mmap lock held for writing, or a fork not
 			   finished): range and owner may still change, with no further event */
+	EVENT_MAPPING_DEVICE_KNOWN = 1 << 4, /* pci_address is the device; set without a device file only */
+	EVENT_MAPPING_NO_FAULT =
+		1 << 5, /* its VMA has no fault handler: what is not populated now never will be */
 };
 
 struct event_mapping {
-	__u64 mapping_id; /* names one VMA for ever, never 0, never reused */
-	__u64 from_id;    /* EVENT_COPY: the mapping it was copied from; else 0 */
-	__u64 file_id;    /* 0: unknown */
+	__u64 mapping_id;  /* names one VMA for ever, never 0, never reused */
+	__u64 from_id;     /* EVENT_COPY: the mapping it was copied from; else 0 */
+	__u64 file_id;     /* VFIO device file; 0: unknown, or another source */
+	__u64 cookie_id;   /* DMABUF: the cookie that is the file; else 0 */
+	__u64 pci_address; /* EVENT_PCI_ADDRESS(), with EVENT_MAPPING_DEVICE_KNOWN */
 	__u64 start;      /* first byte of the VMA */
 	__u64 end;        /* first byte after it, a multiple of the page size */
 	__u64 offset;     /* file offset of start in bytes */
@@ -160,6 +186,60 @@ struct event_mapping {
 	__u32 region;     /* BAR index, or EVENT_REGION_UNKNOWN */
 	__u16 source;     /* enum mapping_source */
 	__u16 flags;      /* enum event_mapping_flags */
+};
+
+/* Size of a page-table leaf. */
+enum event_leaf {
+	LEAF_4K = 0,
+	LEAF_2M,
+	LEAF_1G,
+	LEAF_SIZES,
+};
+
+/* Populated pages with leaves of one size and the same attributes, contiguous in both address spaces. */
+struct event_page_run {
+	__u64 start; /* virtual, a multiple of the page size; as end and phys_start */
+	__u64 end;
+	__u64 phys_start;
+	__u32 type; /* enum memtype that the leaves say */
+	__u32 leaf; /* enum event_leaf */
+};
+
+/*
+ * What the page tables say of one mapping between start and end: exactly these runs are populated, in rising
+ * order; the rest of it is not. Nothing is said of what lies outside. In the ring, and only there, a record may end
+ * after its last run.
+ */
+struct event_pages {
+	__u64 mapping_id;
+	__u64 start;
+	__u64 end;
+	__u32 n_runs; /* at most EVENT_RUNS_MAX */
+	__u32 reserved;
+	struct event_page_run runs[EVENT_RUNS_MAX];
+};
+
+enum event_revoke_scope {
+	REVOKE_IOMEM = 0,  /* the mappings of these physical bytes that do not come from VFIO: a driver
+			      claimed them (revoke_iomem() of kernel/resource.c) */
+	REVOKE_DEVICE = 1, /* all mappings through VFIO of the device: reset, or its memory is switched off;
+			      they may fault again */
+};
+
+struct event_revoke {
+	__u64 pci_address; /* REVOKE_DEVICE */
+	__u64 phys_start;  /* REVOKE_IOMEM */
+	__u64 phys_end;    /* first byte after */
+	__u32 scope;       /* enum event_revoke_scope */
+	__u32 reserved;
+};
+
+/* memtype_reserve() of arch/x86/mm/pat/memtype.c. header.who is the process in whose context it ran. */
+struct event_reservation {
+	__u64 phys_start;
+	__u64 phys_end;  /* first byte after */
+	__u32 requested; /* enum memtype */
+	__u32 given;     /* enum memtype */
 };
 
 /* enum module_state of include/linux/module.h, as far as the tracepoints tell. */
@@ -206,6 +286,7 @@ struct event_device {
 struct event_process {
 	char unit[2 * EVENT_NAME_LEN];
 	char machine[EVENT_NAME_LEN];
+	char exe[EVENT_PATH_LEN]; /* /proc/PID/exe; cut at the end */
 };
 
 struct event_lost {
@@ -221,6 +302,9 @@ struct event {
 		struct event_cookie cookie;
 		struct event_mapping mapping;
 		struct event_module module;
+		struct event_pages pages;
+		struct event_revoke revoke;
+		struct event_reservation reservation;
 		struct event_holder holder;
 		struct event_device device;
 		struct event_process process;
@@ -247,6 +331,13 @@ static inline __u16 event_size(__u32 type)
 		return sizeof(struct event_header) + sizeof(struct event_mapping);
 	case EVENT_MODULE:
 		return sizeof(struct event_header) + sizeof(struct event_module);
+	case EVENT_POPULATE:
+	case EVENT_PAGES:
+		return sizeof(struct event_header) + sizeof(struct event_pages);
+	case EVENT_REVOKE:
+		return sizeof(struct event_header) + sizeof(struct event_revoke);
+	case EVENT_RESERVATION:
+		return sizeof(struct event_header) + sizeof(struct event_reservation);
 	case EVENT_HOLDER:
 		return sizeof(struct event_header) + sizeof(struct event_holder);
 	case EVENT_DEVICE:
@@ -281,6 +372,7 @@ struct recorder {
 	__u64 reported[EVENT_KERNEL_TYPES];  /* consumer: losses already announced by an EVENT_LOST */
 	__u64 last_sequence; /* consumer: event handled last; a restart meets it again at most once */
 	__u64 build;         /* loader: digest of the BPF object that fills this */
+	__u64 dialects;      /* loader: 1 << enum cookie_dialect of those that a loaded driver speaks */
 };
 
 #endif

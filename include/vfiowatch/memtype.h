@@ -73,6 +73,15 @@ static inline enum memtype memtype_from_arm64_prot(__u64 prot)
 	}
 }
 
+/*
+ * A leaf above the 4 KiB level has its PAT bit at bit 12, as bit 7 says there that it is a leaf (_PAGE_PSE;
+ * arch/x86/include/asm/pgtable_types.h).
+ */
+static inline enum memtype memtype_from_x86_large_leaf(__u64 leaf)
+{
+	return memtype_from_x86_prot((leaf & ~(1ULL << 7)) | (leaf >> 12 & 1) << 7);
+}
+
 /* The memory type that vm_page_prot or a 4 KiB PTE value of @arch asks for. */
 static inline enum memtype memtype_from_prot(enum memtype_arch arch, __u64 prot)
 {
@@ -110,6 +119,41 @@ static inline enum memtype memtype_noncached(enum memtype_arch arch)
 	default:
 		return MEMTYPE_UNKNOWN;
 	}
+}
+
+/*
+ * What the CPU may do with accesses: 0 uncached, 1 write-combining, 2 write-through or write-protected, 3
+ * write-back. UC, UC- and Device are one class: none of them merges or reorders writes to a device. -1: the
+ * type is not known. (Intel SDM volume 3, "Memory Cache Control"; Arm ARM, "Memory types and attributes".)
+ */
+static inline int memtype_strength(enum memtype type)
+{
+	switch (type) {
+	case MEMTYPE_UC:
+	case MEMTYPE_UC_MINUS:
+	case MEMTYPE_DEVICE:
+		return 0;
+	case MEMTYPE_WC:
+		return 1;
+	case MEMTYPE_WT:
+	case MEMTYPE_WP:
+		return 2;
+	case MEMTYPE_WB:
+		return 3;
+	default:
+		return -1;
+	}
+}
+
+/* Whether two mappings of the same bytes may have these types at once. Two different types of one strength,
+ * as WT and WP, may not; an unknown type is not said to conflict. */
+static inline int memtype_conflict(enum memtype a, enum memtype b)
+{
+	int strength = memtype_strength(a);
+
+	if (a == b || strength < 0 || memtype_strength(b) < 0)
+		return 0;
+	return strength != memtype_strength(b) || strength == 2;
 }
 
 /* Common name as in the JSON contract; NULL for MEMTYPE_UNKNOWN and values outside the enum. */

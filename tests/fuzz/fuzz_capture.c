@@ -41,10 +41,37 @@ static void list_rows(const struct ledger *ledger, bool all)
 	const struct snapshot_clock clock = {.realtime_offset_ns = 1700000000000000000};
 	struct json_object *rows = json_object_new_array();
 
-	REQUIRE(snapshot_devices(ledger, &filter, &clock, 0, 1000, rows) == 0);
+	REQUIRE(snapshot_devices(ledger, NULL, &filter, &clock, 0, 1000, rows) == 0);
 	REQUIRE(snapshot_cookies(ledger, &filter, &clock, 0, 1000, rows) == 0);
 	REQUIRE(snapshot_mappings(ledger, &filter, &clock, 0, 1000, rows) == 0);
 	serialise(rows);
+}
+
+/* Runs lie in order within the mapping, and pieces within what is left of it. */
+static void check_pages(const struct ledger *ledger, const struct mapping *mapping)
+{
+	uint64_t at = mapping->start, cursor = 0, end = 0;
+	struct effective effective;
+	struct piece piece;
+
+	for (size_t i = 0; i < mapping->n_runs; i++) {
+		REQUIRE(mapping->runs[i].start >= at && mapping->runs[i].start < mapping->runs[i].end);
+		at = mapping->runs[i].end;
+	}
+	REQUIRE(at <= mapping->end);
+	REQUIRE(mapping->told_start <= mapping->told_end && mapping->told_end <= mapping->end);
+	REQUIRE(mapping->pages_known ==
+		(mapping->start < mapping->end && mapping->told_start == mapping->start &&
+		 mapping->told_end == mapping->end));
+	REQUIRE(!mapping->pages_known || !mapping->runs_cut);
+	REQUIRE(mapping->pages_known || mapping->runs_cut || mapping->start == mapping->end ||
+		ledger_pages_due(ledger));
+	mapping_effective(mapping, &effective);
+	while (mapping_next_piece(ledger, mapping, &cursor, &piece)) {
+		REQUIRE(piece.start >= end && piece.start >= mapping->start && piece.start < piece.end);
+		REQUIRE(piece.end <= mapping->end && piece.type != MEMTYPE_UNKNOWN);
+		end = piece.end;
+	}
 }
 
 /* Counts, lists and the counts kept in devices and files are all about the same entries. */
@@ -69,7 +96,10 @@ static void check_counts(const struct ledger *ledger)
 		REQUIRE(mappings[i]->live && !mappings[i]->gone);
 		REQUIRE(!mappings[i]->file ||
 			ledger_file(ledger, mappings[i]->file->id) == mappings[i]->file);
-		with_device += mappings[i]->file && mappings[i]->file->device;
+		REQUIRE(!mappings[i]->file || !mappings[i]->file->device ||
+			mappings[i]->device == mappings[i]->file->device);
+		with_device += mappings[i]->device != NULL;
+		check_pages(ledger, mappings[i]);
 	}
 	for (size_t i = 0; i < n_devices; i++)
 		in_devices += devices[i]->mappings;
@@ -105,6 +135,11 @@ static void check_replay(const struct ledger *ledger)
 	ledger_counts(copy, &copied);
 	REQUIRE(counts.files == copied.files && counts.cookies == copied.cookies &&
 		counts.mappings == copied.mappings);
+	for (const struct mapping *mapping = NULL; (mapping = ledger_next_live(ledger, mapping));) {
+		const struct mapping *same = ledger_mapping(copy, mapping->id);
+
+		REQUIRE(same && same->live && same->n_runs == mapping->n_runs);
+	}
 	check_counts(copy);
 	ledger_free(copy);
 }
@@ -127,7 +162,7 @@ static void read_truth(struct ledger *ledger, uint64_t dice)
 
 static void replay(FILE *file, bool with_readings)
 {
-	const struct ledger_limits limits = {.entries = 24, .history = 6};
+	const struct ledger_limits limits = {.entries = 24, .history = 6, .runs = 12};
 	const struct snapshot_clock clock = {.realtime_offset_ns = 1700000000000000000};
 	struct capture_reader reader;
 	enum capture_outcome outcome;
@@ -150,6 +185,9 @@ static void replay(FILE *file, bool with_readings)
 		if (with_readings && event.header.sequence % 4 == 0)
 			read_truth(ledger, event.header.sequence >> 2);
 		check_counts(ledger);
+		if (event.header.sequence % 8 == 0)
+			while (ledger_next_touched(ledger))
+				;
 	}
 	REQUIRE((outcome == CAPTURE_END) == !reader.reason[0]);
 	list_rows(ledger, false);
@@ -157,6 +195,32 @@ static void replay(FILE *file, bool with_readings)
 	check_replay(ledger);
 	history_free(history);
 	ledger_free(ledger);
+}
+
+/* Runs that follow each other within the range. */
+static void tame_pages(struct event_pages *pages)
+{
+	uint64_t at;
+
+	pages->mapping_id %= 32;
+	pages->start &= 0xff000;
+	pages->end = pages->start + (pages->end & 0xf000);
+	pages->n_runs %= EVENT_RUNS_MAX + 2;
+	at = pages->start;
+	for (size_t i = 0; i < EVENT_RUNS_MAX; i++) {
+		struct event_page_run *run = &pages->runs[i];
+
+		run->start = at + (run->start & 0x1000);
+		run->end = run->start + 0x1000 + (run->end & 0x1000);
+		run->phys_start &= 0xfffff000ULL;
+		run->type %= MEMTYPE_TYPES + 1;
+		run->leaf %= LEAF_SIZES;
+		at = run->end;
+	}
+	/* Else seven of eight would be refused. */
+	if (pages->n_runs && pages->n_runs <= EVENT_RUNS_MAX &&
+	    pages->end < pages->runs[pages->n_runs - 1].end)
+		pages->end = pages->runs[pages->n_runs - 1].end;
 }
 
 /* Small numbers meet each other: two of three events get ids, processes and files out of a handful. */
@@ -198,7 +262,21 @@ static void tame(struct event *event)
 		event->mapping.start &= 0xff000;
 		event->mapping.end = event->mapping.start + (event->mapping.end & 0xf000);
 		event->mapping.offset &= ~0xfffULL;
-		event->mapping.phys_start &= ~0xfffULL;
+		event->mapping.phys_start &= 0xfffff000ULL;
+		event->mapping.cookie_id %= 12;
+		event->mapping.pci_address %= 3;
+		break;
+	case EVENT_POPULATE:
+	case EVENT_PAGES:
+		tame_pages(&event->pages);
+		break;
+	case EVENT_REVOKE:
+		event->revoke.pci_address %= 3;
+		event->revoke.scope %= 3;
+		break;
+	case EVENT_RESERVATION:
+		event->reservation.requested %= MEMTYPE_TYPES + 1;
+		event->reservation.given %= MEMTYPE_TYPES + 1;
 		break;
 	case EVENT_HOLDER:
 		event->holder.file_id %= 6;
@@ -212,14 +290,17 @@ static void tame(struct event *event)
 	}
 }
 
+static const uint16_t types[] = {
+	EVENT_OPEN,    EVENT_RELEASE, EVENT_COOKIE,   EVENT_COOKIE_RELEASE, EVENT_MAP,
+	EVENT_COPY,    EVENT_UNMAP,   EVENT_MODULE,   EVENT_FILE,           EVENT_COOKIE_LIVE,
+	EVENT_MAPPING, EVENT_HOLDER,  EVENT_DEVICE,   EVENT_PROCESS,        EVENT_LOST,
+	EVENT_MAP,     EVENT_PAGES,   EVENT_POPULATE, EVENT_REVOKE,         EVENT_RESERVATION,
+};
+
+#define N_TYPES (sizeof(types) / sizeof(types[0]))
+
 static void replay_framed(const uint8_t *data, size_t size)
 {
-	static const uint16_t types[] = {
-		EVENT_OPEN,   EVENT_RELEASE,     EVENT_COOKIE,  EVENT_COOKIE_RELEASE,
-		EVENT_MAP,    EVENT_COPY,        EVENT_UNMAP,   EVENT_MODULE,
-		EVENT_FILE,   EVENT_COOKIE_LIVE, EVENT_MAPPING, EVENT_HOLDER,
-		EVENT_DEVICE, EVENT_PROCESS,     EVENT_LOST,    EVENT_MAP,
-	};
 	/* An event may take a byte of input only, and becomes a frame. */
 	uint8_t *capture = malloc(sizeof(struct capture_header) + (size + 1) * CAPTURE_FRAME_MAX);
 	struct capture_header header;
@@ -231,8 +312,8 @@ static void replay_framed(const uint8_t *data, size_t size)
 	capture_header_fill(&header, MEMTYPE_ARCH_X86_64, 4096, 0);
 	memcpy(capture, &header, sizeof(header));
 	while (size > 0) {
-		uint16_t type = types[data[0] % 16];
-		size_t take = 1 + data[0] / 16 * 12, n;
+		uint16_t type = types[data[0] % N_TYPES];
+		size_t take = 1 + data[0] / N_TYPES * 12, n;
 		struct event event = {0};
 
 		if (take > size)

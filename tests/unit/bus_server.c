@@ -19,7 +19,7 @@ struct order {
 
 struct state {
 	sd_event *event;
-	struct ledger *ledger;
+	struct model model;
 	struct history *history;
 	struct bus *bus;
 	uint64_t mappings, refreshes, last_refresh, state_changes;
@@ -35,9 +35,9 @@ static int refresh(void *userdata, unsigned int what)
 	return -state->refresh_error;
 }
 
-static const struct ledger *get_ledger(void *userdata)
+static const struct model *get_model(void *userdata)
 {
-	return ((struct state *)userdata)->ledger;
+	return &((struct state *)userdata)->model;
 }
 
 static const struct history *get_history(void *userdata)
@@ -74,12 +74,16 @@ static void system_bus(void *userdata, enum bus_system_state bus_state, int erro
 
 static void add(struct state *state, struct event event)
 {
-	struct change change;
+	struct model_change change;
 
-	if (ledger_apply(state->ledger, &event, &change) < 0 || change.kind == CHANGE_REFUSED)
+	if (model_apply(&state->model, &event, &change, NULL, NULL) < 0 ||
+	    change.change.kind == CHANGE_REFUSED)
 		abort();
 	history_add(state->history, &event);
 }
+
+/* A BAR of the device that no cookie was issued for. */
+#define BAR_0 0x383900000000ULL
 
 /* Mapping n is page n % 4096 of the BAR at an address of its own; odd ones are of process 11, even ones
  * of 10. */
@@ -91,6 +95,73 @@ static void map(struct state *state)
 	if (n % 10 == 0)
 		event.mapping.page_prot = PROT_WC;
 	add(state, by(event, 10 + n % 2));
+}
+
+/* All pages of mapping n are there, and write-combining. */
+static void populate(struct state *state, uint64_t n)
+{
+	const struct mapping *mapping = ledger_mapping(state->model.ledger, n);
+	struct event event = make_event(EVENT_POPULATE);
+
+	event.pages.mapping_id = n;
+	event.pages.start = mapping->start;
+	event.pages.end = mapping->end;
+	event.pages.n_runs = 1;
+	event.pages.runs[0] = (struct event_page_run){
+		.start = mapping->start,
+		.end = mapping->end,
+		.phys_start = mapping->phys_start,
+		.type = MEMTYPE_WC,
+		.leaf = LEAF_4K,
+	};
+	add(state, at(by(event, 10), 2000));
+}
+
+static void map_sysfs(struct state *state, uint64_t n)
+{
+	uint64_t id = ++state->mappings;
+	struct event event = mapping_event(EVENT_MAP, id, 0, 0x7d0000000000, 0, n);
+
+	event.mapping.pci_address = FIRST_DEVICE;
+	event.mapping.offset = 0;
+	event.mapping.page_prot = PROT_WC;
+	event.mapping.source = SOURCE_SYSFS;
+	event.mapping.flags = EVENT_MAPPING_PHYS_KNOWN | EVENT_MAPPING_DEVICE_KNOWN | EVENT_MAPPING_NO_FAULT;
+	add(state, by(event, 12));
+	populate(state, id);
+}
+
+static void reserve(struct state *state, uint64_t n)
+{
+	struct event event = make_event(EVENT_RESERVATION);
+
+	event.reservation.phys_start = BAR_2;
+	event.reservation.phys_end = BAR_2 + n * PAGE;
+	event.reservation.requested = MEMTYPE_UC_MINUS;
+	event.reservation.given = MEMTYPE_WC;
+	add(state, by(event, 10));
+}
+
+static void take_pages(struct state *state, uint64_t n)
+{
+	struct event event = make_event(EVENT_REVOKE);
+
+	event.revoke.phys_start = BAR_2;
+	event.revoke.phys_end = BAR_2 + n * PAGE;
+	event.revoke.scope = REVOKE_IOMEM;
+	add(state, at(by(event, 10), 3000));
+}
+
+/* Maps n pages of region 0, whose offset was never issued. */
+static void map_unissued(struct state *state, uint64_t n)
+{
+	uint64_t id = ++state->mappings;
+	struct event event = mapping_event(EVENT_MAP, id, 1, 0x7e0000000000, 0, n);
+
+	event.mapping.offset = PAGE;
+	event.mapping.region = 0;
+	event.mapping.phys_start = BAR_0;
+	add(state, by(event, 10));
 }
 
 static int on_order(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -105,6 +176,16 @@ static int on_order(sd_event_source *source, int fd, uint32_t revents, void *use
 	if (order.order == SERVER_MAP)
 		for (uint64_t i = 0; i < order.n; i++)
 			map(state);
+	if (order.order == SERVER_MAP_UNISSUED)
+		map_unissued(state, order.n);
+	if (order.order == SERVER_POPULATE)
+		populate(state, order.n);
+	if (order.order == SERVER_MAP_SYSFS)
+		map_sysfs(state, order.n);
+	if (order.order == SERVER_RESERVE)
+		reserve(state, order.n);
+	if (order.order == SERVER_REVOKE)
+		take_pages(state, order.n);
 	if (order.order == SERVER_UNMAP)
 		add(state, by(mapping_event(EVENT_UNMAP, order.n, 0, 0, 0, 0), 10));
 	if (order.order == SERVER_FAIL_REFRESH)
@@ -128,7 +209,7 @@ static int serve(const char *path, size_t history_capacity, bool on_system_bus, 
 	struct bus_backend backend = {
 		.userdata = &state,
 		.refresh = refresh,
-		.ledger = get_ledger,
+		.model = get_model,
 		.history = get_history,
 		.status = get_status,
 		.clock = get_clock,
@@ -138,7 +219,7 @@ static int serve(const char *path, size_t history_capacity, bool on_system_bus, 
 	struct server_report report = {};
 	int code = 1;
 
-	if (sd_event_new(&state.event) < 0 || ledger_new(&state.ledger, MEMTYPE_ARCH_X86_64, NULL) < 0 ||
+	if (sd_event_new(&state.event) < 0 || model_init(&state.model, MEMTYPE_ARCH_X86_64) < 0 ||
 	    history_new(&state.history, history_capacity) < 0)
 		abort();
 	add(&state, device_event(FIRST_DEVICE, true));
@@ -152,7 +233,7 @@ static int serve(const char *path, size_t history_capacity, bool on_system_bus, 
 		code = sd_event_loop(state.event);
 	bus_free(state.bus);
 	history_free(state.history);
-	ledger_free(state.ledger);
+	model_done(&state.model);
 	sd_event_unref(state.event);
 	return code;
 }

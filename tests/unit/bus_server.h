@@ -18,6 +18,11 @@ enum server_order {
 	SERVER_TELL,         /* only report */
 	SERVER_MAP,          /* n more mappings */
 	SERVER_UNMAP,        /* end mapping n */
+	SERVER_POPULATE,     /* all pages of mapping n get write-combining entries: a promotion of most */
+	SERVER_MAP_SYSFS,    /* one write-combining mapping of the first n pages of the BAR, through sysfs */
+	SERVER_RESERVE,      /* the first n pages of the BAR are reserved: UC- asked for, WC given */
+	SERVER_REVOKE,       /* the first n pages of the BAR are taken from mappings not of VFIO */
+	SERVER_MAP_UNISSUED, /* one mapping of n pages at an offset that was never issued: lint */
 	SERVER_FAIL_REFRESH, /* refresh() returns -n from now on */
 	SERVER_STOP,
 };

@@ -102,6 +102,7 @@ static inline struct event cookie_event(enum event_type type, uint64_t cookie_id
 		VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE | VFIO_REGION_INFO_FLAG_MMAP;
 	event.cookie.dialect = DIALECT_REGION_INFO;
 	event.cookie.ranges = 1;
+	event.cookie.alias_of = EVENT_REGION_UNKNOWN;
 	return event;
 }
 
@@ -134,6 +135,63 @@ static inline struct event copy_event(uint64_t mapping_id, uint64_t from_id)
 
 	event.mapping.mapping_id = mapping_id;
 	event.mapping.from_id = from_id;
+	return event;
+}
+
+/* The pages of @mapping_id from @start on, @n of them; runs are added by with_run(). */
+static inline struct event pages_event(enum event_type type, uint64_t mapping_id, uint64_t start, uint64_t n)
+{
+	struct event event = make_event(type);
+
+	event.pages.mapping_id = mapping_id;
+	event.pages.start = start;
+	event.pages.end = start + n * PAGE;
+	return event;
+}
+
+/* Pages @first to @first + @n - 1 of BAR 2 are populated at @start. */
+static inline struct event with_run(struct event event, uint64_t start, uint64_t first, uint64_t n,
+				    enum memtype type)
+{
+	event.pages.runs[event.pages.n_runs++] = (struct event_page_run){
+		.start = start,
+		.end = start + n * PAGE,
+		.phys_start = BAR_2 + first * PAGE,
+		.type = type,
+		.leaf = LEAF_4K,
+	};
+	return event;
+}
+
+static inline struct event revoke_device_event(uint64_t address)
+{
+	struct event event = make_event(EVENT_REVOKE);
+
+	event.revoke.scope = REVOKE_DEVICE;
+	event.revoke.pci_address = address;
+	return event;
+}
+
+/* Pages @first to @first + @n - 1 of BAR 2. */
+static inline struct event revoke_iomem_event(uint64_t first, uint64_t n)
+{
+	struct event event = make_event(EVENT_REVOKE);
+
+	event.revoke.scope = REVOKE_IOMEM;
+	event.revoke.phys_start = BAR_2 + first * PAGE;
+	event.revoke.phys_end = BAR_2 + (first + n) * PAGE;
+	return event;
+}
+
+static inline struct event reservation_event(uint64_t first, uint64_t n, enum memtype requested,
+					     enum memtype given)
+{
+	struct event event = make_event(EVENT_RESERVATION);
+
+	event.reservation.phys_start = BAR_2 + first * PAGE;
+	event.reservation.phys_end = BAR_2 + (first + n) * PAGE;
+	event.reservation.requested = requested;
+	event.reservation.given = given;
 	return event;
 }
 

@@ -265,7 +265,7 @@ static void test_headers(void **state)
 		{other_order, CAPTURE_FOREIGN, "other byte order"},
 		{no_order, CAPTURE_FOREIGN, "unknown byte order 0x00000000"},
 		{other_version, CAPTURE_FOREIGN, "capture version 2, this program reads version 1"},
-		{other_event_version, CAPTURE_FOREIGN, "event version 2, this program reads version 1"},
+		{other_event_version, CAPTURE_FOREIGN, "event version 3, this program reads version 2"},
 		{other_arch, CAPTURE_FOREIGN, "unknown architecture 3"},
 		{odd_pages, CAPTURE_CORRUPT, "4097 is no page size"},
 		{no_pages, CAPTURE_CORRUPT, "0 is no page size"},
@@ -323,7 +323,7 @@ static void test_wrong_event_in_a_right_frame(void **state)
 	prefix[1] = htole32(crc32(0, (const Bytef *)&event, event.header.size));
 	append(&bytes, prefix, sizeof(prefix));
 	append(&bytes, &event, event.header.size);
-	expect(&bytes, CAPTURE_CORRUPT, 0, HEADER, "no event of version 1 has type");
+	expect(&bytes, CAPTURE_CORRUPT, 0, HEADER, "no event of version 2 has type");
 
 	bytes = begin_capture();
 	prefix[0] = htole32(0x7fffffff);

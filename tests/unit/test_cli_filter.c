@@ -99,6 +99,12 @@ static void test_matches(void **state)
 	assert_true(matches((struct row_filter){.type = MEMTYPE_UC_MINUS}, row));
 	assert_false(matches((struct row_filter){.type = MEMTYPE_DEVICE}, row));
 	assert_false(matches((struct row_filter){.pid = 12, .type = MEMTYPE_WC}, row));
+	/* An event may tell of more than one type. */
+	assert_true(matches((struct row_filter){.type = MEMTYPE_WC},
+			    "{\"requested\":\"uc-\",\"effective\":\"wc\"}"));
+	assert_true(
+		matches((struct row_filter){.type = MEMTYPE_WC}, "{\"requested\":\"uc-\",\"given\":\"wc\"}"));
+	assert_false(matches((struct row_filter){.type = MEMTYPE_WC}, "{\"effective\":\"mixed\"}"));
 	/* What is not known does not match, and odd types do no harm. */
 	assert_false(matches((struct row_filter){.pid = 12}, "{\"event\":\"map\",\"pid\":null}"));
 	assert_false(matches((struct row_filter){.pid = 12}, "{\"pid\":\"12\"}"));

@@ -331,12 +331,93 @@ static char *all_rows(const struct ledger *ledger)
 	struct json_object *rows = json_object_new_array();
 	char *text;
 
-	assert_int_equal(snapshot_devices(ledger, &filter, &clock, 0, 1000, rows), 0);
+	assert_int_equal(snapshot_devices(ledger, NULL, &filter, &clock, 0, 1000, rows), 0);
 	assert_int_equal(snapshot_cookies(ledger, &filter, &clock, 0, 1000, rows), 0);
 	assert_int_equal(snapshot_mappings(ledger, &filter, &clock, 0, 1000, rows), 0);
 	text = strdup(json_object_to_json_string_ext(rows, JSON_C_TO_STRING_PRETTY));
 	json_object_put(rows);
 	return text;
+}
+
+static struct event sourced(enum mapping_source source, uint64_t mapping_id)
+{
+	struct event event = mapping_event(EVENT_MAP, mapping_id, 0, mapping_id << 20, 0, 64);
+
+	event.mapping.source = source;
+	event.mapping.flags = EVENT_MAPPING_PHYS_KNOWN | EVENT_MAPPING_NO_FAULT;
+	event.mapping.region = EVENT_REGION_UNKNOWN;
+	return event;
+}
+
+/* Pages known, in part, in many runs, revoked; every source; attributes and reservations. */
+static void build_pages(struct ledger *ledger)
+{
+	struct event event = sourced(SOURCE_SYSFS, 41);
+
+	event.mapping.flags |= EVENT_MAPPING_DEVICE_KNOWN;
+	event.mapping.pci_address = FIRST_DEVICE;
+	apply(ledger, by(event, 12));
+	apply(ledger, pages_event(EVENT_POPULATE, 41, 41 << 20, 64));
+	apply(ledger, sourced(SOURCE_DEVMEM, 42));
+	for (uint64_t page = 0; page < 60; page += 3)
+		apply(ledger,
+		      with_run(pages_event(EVENT_POPULATE, 42, (42 << 20) + page * PAGE, 3),
+			       (42 << 20) + page * PAGE, page, 1, page % 2 ? MEMTYPE_WC : MEMTYPE_UC_MINUS));
+	apply(ledger, with_run(pages_event(EVENT_PAGES, 42, (42 << 20) + 60 * PAGE, 4),
+			       (42 << 20) + 60 * PAGE, 60, 4, MEMTYPE_WC));
+	/* The beginning is known, and one run apart from it. */
+	event = mapping_event(EVENT_MAPPING, 43, 1, 43 << 20, 0, 64);
+	apply(ledger, event);
+	apply(ledger, with_run(pages_event(EVENT_PAGES, 43, 43 << 20, 16), 43 << 20, 0, 8, MEMTYPE_WC));
+	apply(ledger, with_run(pages_event(EVENT_POPULATE, 43, (43 << 20) + 32 * PAGE, 1),
+			       (43 << 20) + 32 * PAGE, 32, 1, MEMTYPE_WC));
+	event = sourced(SOURCE_DMABUF, 44);
+	event.mapping.flags = 0;
+	event.mapping.cookie_id = 23;
+	apply(ledger, event);
+	event = cookie_event(EVENT_COOKIE, 24, 1, 1);
+	event.cookie.dialect = DIALECT_MMAP_ATTRS;
+	event.cookie.attributes = COOKIE_ATTRIBUTES_KNOWN | COOKIE_WC;
+	event.cookie.alias_of = 2;
+	apply(ledger, event);
+	for (uint64_t i = 0; i < 3; i++)
+		apply(ledger, by(at(reservation_event(i, 1, MEMTYPE_WC, MEMTYPE_UC_MINUS), 500 + i), 12));
+	ledger_cookies_uncertain(ledger);
+}
+
+/* The rest of what a ledger holds, that no row shows. */
+static void expect_same_pages(const struct ledger *ledger, const struct ledger *copy)
+{
+	const struct device *device = ledger_device_by_name(ledger, "0000:00:01.0");
+	const struct device *other = ledger_device_by_name(copy, "0000:00:01.0");
+
+	for (const struct mapping *mapping = NULL; (mapping = ledger_next_live(ledger, mapping));) {
+		const struct mapping *same = ledger_mapping(copy, mapping->id);
+
+		assert_int_equal(same->n_runs, mapping->n_runs);
+		if (mapping->n_runs)
+			assert_memory_equal(same->runs, mapping->runs,
+					    mapping->n_runs * sizeof(*mapping->runs));
+		assert_int_equal(same->pages_known, mapping->pages_known);
+		assert_int_equal(same->told_start, mapping->told_start);
+		assert_int_equal(same->told_end, mapping->told_end);
+		assert_int_equal(same->no_fault, mapping->no_fault);
+		assert_int_equal(same->device_told, mapping->device_told);
+		assert_int_equal(same->cookie_id, mapping->cookie_id);
+		assert_int_equal(!same->cookie, !mapping->cookie);
+	}
+	assert_int_equal(other->n_reservations, 3);
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(other->reservations[i].time_ns, device->reservations[i].time_ns);
+		assert_int_equal(other->reservations[i].phys_start, device->reservations[i].phys_start);
+		assert_int_equal(other->reservations[i].process->key.tgid, 12);
+	}
+	assert_true(ledger_file(copy, 1)->cookies_uncertain);
+	assert_false(ledger_file(copy, 5)->cookies_uncertain);
+	assert_int_equal(ledger_cookie(copy, 22)->mapped_types, ledger_cookie(ledger, 22)->mapped_types);
+	assert_int_not_equal(ledger_cookie(copy, 22)->mapped_types, 0);
+	assert_false(ledger_cookie(copy, 23)->live);
+	assert_ptr_equal(ledger_mapping(copy, 44)->cookie, ledger_cookie(copy, 23));
 }
 
 static void build_some(struct ledger *ledger)
@@ -360,6 +441,7 @@ static void build_some(struct ledger *ledger)
 	apply(ledger, mapping_event(EVENT_MAP, 33, 3, 3 << 20, 0, 16));
 	apply(ledger, copy_event(34, 31));
 	apply(ledger, copy_event(35, 999));
+	build_pages(ledger);
 	apply(ledger, facts);
 	ledger_begin_reading(ledger, READING_HOLDERS);
 	apply(ledger, holder_event(1, 10, 2));
@@ -376,10 +458,13 @@ static void test_replay_builds_the_same(void **state)
 	int countdown = 4;
 
 	build_some(ledger);
+	/* A DMABUF that ended while it is mapped, as a reading may conclude. */
+	apply(ledger, cookie_event(EVENT_COOKIE_RELEASE, 23, 2, 0));
 	assert_int_equal(ledger_replay(ledger, 6000, emit_to, copy), 0);
 	rows = all_rows(ledger);
 	copied = all_rows(copy);
 	assert_string_equal(rows, copied);
+	expect_same_pages(ledger, copy);
 	assert_true(ledger_file(copy, 1)->holders_known);
 	assert_false(ledger_file(copy, 5)->holders_known);
 	assert_int_equal(ledger_replay(ledger, 6000, emit_nothing, &countdown), -ENOSPC);
@@ -398,6 +483,12 @@ static void test_out_of_memory_changes_nothing(void **state)
 
 	build_some(ledger);
 	for (uint64_t round = 0; round < 300; round++) {
+		struct event dmabuf = sourced(SOURCE_DMABUF, 10000 + round);
+
+		dmabuf.mapping.cookie_id = 11000 + round;
+		dmabuf.mapping.flags |= EVENT_MAPPING_DEVICE_KNOWN;
+		dmabuf.mapping.pci_address = FIRST_DEVICE + 64 + 8 * round;
+
 		const struct event events[] = {
 			facts,
 			by(file_event(EVENT_OPEN, 1000 + round), 2000 + round),
@@ -407,6 +498,10 @@ static void test_out_of_memory_changes_nothing(void **state)
 			by(mapping_event(EVENT_MAPPING, 6000 + round, 0, 1 << 20, 0, 1), 6000 + round),
 			holder_event(5000 + round, 7000 + round, 1),
 			mapping_event(EVENT_UNMAP, 8000 + round, 0, 0, 0, 0),
+			pages_event(EVENT_POPULATE, 9000 + round, 1 << 20, 1),
+			pages_event(EVENT_POPULATE, 3000 + round, 1 << 20, 1),
+			by(dmabuf, 8000 + round),
+			by(reservation_event(round, 1, MEMTYPE_WC, MEMTYPE_WC), 9000 + round),
 		};
 
 		for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
@@ -450,7 +545,7 @@ static void test_out_of_memory_makes_no_row(void **state)
 		int r;
 
 		fail_at = n;
-		r = snapshot_devices(ledger, &filter, &clock, 0, 1000, rows);
+		r = snapshot_devices(ledger, NULL, &filter, &clock, 0, 1000, rows);
 		if (r == 0)
 			r = snapshot_cookies(ledger, &filter, &clock, 0, 1000, rows);
 		if (r == 0)

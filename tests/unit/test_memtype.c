@@ -23,6 +23,40 @@ static void test_x86(void **state)
 	assert_int_equal(memtype_from_prot(MEMTYPE_ARCH_X86_64, 0x800000000000003f), MEMTYPE_UC);
 }
 
+/* Above 4 KiB bit 7 says that it is a leaf, and the PAT bit is bit 12. */
+static void test_x86_large_leaf(void **state)
+{
+	(void)state;
+	for (uint64_t i = 0; i < 8; i++) {
+		uint64_t low = (i >> 1 & 1) << 4 | (i & 1) << 3;
+		enum memtype expected = memtype_from_x86_prot(low | (i >> 2) << 7);
+
+		assert_int_equal(memtype_from_x86_large_leaf(low | (i >> 2) << 12 | 1 << 7), expected);
+		assert_int_equal(memtype_from_x86_large_leaf(low | (i >> 2) << 12), expected);
+	}
+}
+
+/* Which two types may be on the same bytes at once: row and column in the order of enum memtype. */
+static void test_conflicts(void **state)
+{
+	static const char *const table[MEMTYPE_TYPES] = {
+		/* unknown uc uc- device wc wt wp wb; x: not */
+		"........", "....xxxx", "....xxxx", "....xxxx",
+		".xxx.xxx", ".xxxx.xx", ".xxxxx.x", ".xxxxxx.",
+	};
+
+	(void)state;
+	for (unsigned int a = 0; a < MEMTYPE_TYPES; a++)
+		for (unsigned int b = 0; b < MEMTYPE_TYPES; b++)
+			assert_int_equal(memtype_conflict(a, b), table[a][b] == 'x');
+	assert_int_equal(memtype_strength(MEMTYPE_UNKNOWN), -1);
+	assert_int_equal(memtype_strength(MEMTYPE_TYPES), -1);
+	assert_true(memtype_strength(MEMTYPE_UC_MINUS) < memtype_strength(MEMTYPE_WC));
+	assert_true(memtype_strength(MEMTYPE_WC) < memtype_strength(MEMTYPE_WT));
+	assert_true(memtype_strength(MEMTYPE_WP) < memtype_strength(MEMTYPE_WB));
+	assert_int_equal(memtype_conflict((enum memtype)77, MEMTYPE_WB), 0);
+}
+
 static void test_arm64(void **state)
 {
 	static const enum memtype types[] = {
@@ -104,6 +138,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_x86),
+		cmocka_unit_test(test_x86_large_leaf),
+		cmocka_unit_test(test_conflicts),
 		cmocka_unit_test(test_arm64),
 		cmocka_unit_test(test_unknown_architecture),
 		cmocka_unit_test(test_noncached),

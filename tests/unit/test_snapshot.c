@@ -12,6 +12,14 @@ typedef int (*snapshot_list)(const struct ledger *ledger, const struct row_filte
 			     const struct snapshot_clock *clock, uint64_t after, size_t max,
 			     struct json_object *rows);
 
+/* Without findings. */
+static int list_devices(const struct ledger *ledger, const struct row_filter *filter,
+			const struct snapshot_clock *clock, uint64_t after, size_t max,
+			struct json_object *rows)
+{
+	return snapshot_devices(ledger, NULL, filter, clock, after, max, rows);
+}
+
 static struct json_object *list(snapshot_list function, const struct ledger *ledger,
 				const struct row_filter *filter)
 {
@@ -70,7 +78,7 @@ static void test_device_row(void **state)
 	ledger_begin_reading(ledger, READING_HOLDERS);
 	apply(ledger, holder_event(7, 10, 2));
 	assert_false(ledger_next_absent(ledger, READING_HOLDERS, true, 1, &open));
-	expect_row(only(snapshot_devices, ledger),
+	expect_row(only(list_devices, ledger),
 		   "{'id':1,'device':'0000:00:01.0','vendor':'1af4','product':'1110','class':'050000','name':"
 		   "null,"
 		   "'driver':'vfio-pci','iommu_group':3,'bars':[{'index':2,'phys_start':'0x383800000000',"
@@ -89,7 +97,7 @@ static void test_device_row_of_unknown_facts(void **state)
 
 	open.file.opened_ns = 0;
 	apply(ledger, open);
-	expect_row(only(snapshot_devices, ledger),
+	expect_row(only(list_devices, ledger),
 		   "{'id':1,'device':'0000:00:01.0','vendor':null,'product':null,'class':null,'name':null,"
 		   "'driver':null,'iommu_group':null,'bars':null,'present':null,'open_files':1,'cookies':0,"
 		   "'mappings':0,'conflicts':null,'files':[{'id':7,'opened':null,'pid':null,'comm':null,"
@@ -106,7 +114,8 @@ static void test_cookie_row(void **state)
 	apply(ledger, cookie);
 	expect_row(only(snapshot_cookies, ledger),
 		   "{'id':21,'device':'0000:00:01.0','file':7,'region':2,'dialect':'region-info',"
-		   "'offset':'0x20000000000','size':16777216,'type':'uc-','flags':['read','write','mmap'],'"
+		   "'offset':'0x20000000000','size':16777216,'type':'uc-','attributes':null,'alias_of':null,"
+		   "'revoked':false,'flags':['read','write','mmap'],'"
 		   "ranges':1,"
 		   "'phys_start':null,'pid':10,'comm':'client','issuer_start':'2023-11-14T22:13:20.000010Z',"
 		   "'issued':4,'since':'2023-11-14T22:13:20.000002Z','until':null,'live':true}");
@@ -125,11 +134,13 @@ static void test_dmabuf_cookie_row(void **state)
 	cookie.cookie.region = EVENT_REGION_UNKNOWN;
 	cookie.cookie.flags |= VFIO_REGION_INFO_FLAG_CAPS | 0xffff0000;
 	apply(ledger, cookie);
-	expect_row(only(snapshot_cookies, ledger),
-		   "{'id':22,'device':null,'file':7,'region':null,'dialect':'dma-buf','offset':'0x0',"
-		   "'size':16777216,'type':null,'flags':null,'ranges':2,"
-		   "'phys_start':'0x383800000000','pid':null,'comm':null,'issuer_start':null,'issued':null,"
-		   "'since':null,'until':null,'live':true}");
+	expect_row(
+		only(snapshot_cookies, ledger),
+		"{'id':22,'device':null,'file':7,'region':null,'dialect':'dma-buf','offset':'0x0',"
+		"'size':16777216,'type':null,'attributes':null,'alias_of':null,'revoked':false,'flags':null,"
+		"'ranges':2,"
+		"'phys_start':'0x383800000000','pid':null,'comm':null,'issuer_start':null,'issued':null,"
+		"'since':null,'until':null,'live':true}");
 }
 
 static void test_mapping_row(void **state)
@@ -140,19 +151,22 @@ static void test_mapping_row(void **state)
 
 	strcpy(facts.process.unit, "machine-qemu\\x2d1.scope");
 	strcpy(facts.process.machine, "vm1");
+	strcpy(facts.process.exe, "/usr/bin/qemu");
 	map.mapping.mapped_ns = 999999999;
 	apply(ledger, file_event(EVENT_OPEN, 7));
 	apply(ledger, cookie_event(EVENT_COOKIE, 21, 7, 1));
 	apply(ledger, map);
 	apply(ledger, facts);
-	expect_row(
-		only(snapshot_mappings, ledger),
-		"{'id':5,'cookie':21,'device':'0000:00:01.0','file':7,'region':2,'source':'vfio','pid':10,"
-		"'comm':'client','uid':1000,'unit':'machine-qemu\\\\x5cx2d1.scope','machine':'vm1',"
-		"'start':'0x7f0000010000','end':'0x7f0000020000','offset':'0x20000001000',"
-		"'phys_start':'0x383800001000','phys_end':'0x383800011000','requested':'uc-',"
-		"'requested_arch':'UC-','effective':null,'populated':null,'guest_wc':null,'origin':'event',"
-		"'settled':true,'since':'2023-11-14T22:13:20.999999Z','until':null,'live':true}");
+	expect_row(only(snapshot_mappings, ledger),
+		   "{'id':5,'cookie':21,'device':'0000:00:01.0','file':7,'region':2,'source':'vfio','pid':10,"
+		   "'comm':'client','uid':1000,'unit':'machine-qemu\\\\x5cx2d1.scope','machine':'vm1',"
+		   "'exe':'/usr/bin/qemu',"
+		   "'start':'0x7f0000010000','end':'0x7f0000020000','offset':'0x20000001000',"
+		   "'phys_start':'0x383800001000','phys_end':'0x383800011000','requested':'uc-',"
+		   "'requested_arch':'UC-','effective':'unpopulated','effective_arch':null,'populated':0,"
+		   "'populated_4k':0,'populated_2m':0,'populated_1g':0,'extents':null,'guest_wc':null,"
+		   "'origin':'event','settled':true,'since':'2023-11-14T22:13:20.999999Z','until':null,"
+		   "'revoked':false,'live':true}");
 }
 
 static void test_mapping_row_of_unknown(void **state)
@@ -167,10 +181,11 @@ static void test_mapping_row_of_unknown(void **state)
 	expect_row(
 		only(snapshot_mappings, ledger),
 		"{'id':6,'cookie':null,'device':null,'file':null,'region':null,'source':'other','pid':null,"
-		"'comm':null,'uid':null,'unit':null,'machine':null,'start':null,'end':null,'offset':null,"
-		"'phys_start':null,'phys_end':null,'requested':null,'requested_arch':null,'effective':null,"
-		"'populated':null,'guest_wc':null,'origin':'scan','settled':false,'since':null,'until':null,"
-		"'live':true}");
+		"'comm':null,'uid':null,'unit':null,'machine':null,'exe':null,'start':null,'end':null,"
+		"'offset':null,'phys_start':null,'phys_end':null,'requested':null,'requested_arch':null,"
+		"'effective':null,'effective_arch':null,'populated':null,'populated_4k':null,"
+		"'populated_2m':null,'populated_1g':null,'extents':null,'guest_wc':null,'origin':'scan',"
+		"'settled':false,'since':null,'until':null,'revoked':false,'live':true}");
 }
 
 static void test_types_of_other_architectures(void **state)
@@ -262,21 +277,21 @@ static void test_filters(void **state)
 
 	assert_int_equal(count(snapshot_mappings, ledger, &filter), 2);
 	assert_int_equal(count(snapshot_cookies, ledger, &filter), 1);
-	assert_int_equal(count(snapshot_devices, ledger, &filter), 2);
+	assert_int_equal(count(list_devices, ledger, &filter), 2);
 	filter.all = true;
 	assert_int_equal(count(snapshot_mappings, ledger, &filter), 3);
 	assert_int_equal(count(snapshot_cookies, ledger, &filter), 2);
 	filter = (struct row_filter){.device = "3b:00.0"};
-	assert_int_equal(count(snapshot_devices, ledger, &filter), 1);
+	assert_int_equal(count(list_devices, ledger, &filter), 1);
 	assert_int_equal(count(snapshot_mappings, ledger, &filter), 1);
 	assert_int_equal(count(snapshot_cookies, ledger, &filter), 0);
 	filter = (struct row_filter){.device = "0000:00:*"};
-	assert_int_equal(count(snapshot_devices, ledger, &filter), 1);
+	assert_int_equal(count(list_devices, ledger, &filter), 1);
 	filter = (struct row_filter){.device = "b:00.0"};
-	assert_int_equal(count(snapshot_devices, ledger, &filter), 0);
+	assert_int_equal(count(list_devices, ledger, &filter), 0);
 	filter = (struct row_filter){.pid = 11};
 	assert_int_equal(count(snapshot_mappings, ledger, &filter), 1);
-	assert_int_equal(count(snapshot_devices, ledger, &filter), 1);
+	assert_int_equal(count(list_devices, ledger, &filter), 1);
 	assert_int_equal(count(snapshot_cookies, ledger, &filter), 0);
 	filter = (struct row_filter){.type = MEMTYPE_WC};
 	assert_int_equal(count(snapshot_mappings, ledger, &filter), 1);
@@ -296,11 +311,11 @@ static void test_hostile_patterns(void **state)
 	for (size_t i = 0; i + 1 < EVENT_NAME_LEN; i += 2)
 		memcpy(filter.device + i, "*0", 2);
 	filter.device[EVENT_NAME_LEN - 1] = 'x';
-	assert_int_equal(count(snapshot_devices, ledger, &filter), 0);
+	assert_int_equal(count(list_devices, ledger, &filter), 0);
 	memset(filter.device, '[', EVENT_NAME_LEN);
-	assert_int_equal(count(snapshot_devices, ledger, &filter), 0);
+	assert_int_equal(count(list_devices, ledger, &filter), 0);
 	memset(filter.device, '*', EVENT_NAME_LEN);
-	assert_int_equal(count(snapshot_devices, ledger, &filter), 1);
+	assert_int_equal(count(list_devices, ledger, &filter), 1);
 }
 
 static void test_devices_that_are_gone(void **state)
@@ -309,14 +324,14 @@ static void test_devices_that_are_gone(void **state)
 	struct row_filter filter = {0};
 
 	apply(ledger, device_event(FIRST_DEVICE, true));
-	assert_int_equal(count(snapshot_devices, ledger, &filter), 1);
+	assert_int_equal(count(list_devices, ledger, &filter), 1);
 	apply(ledger, file_event(EVENT_OPEN, 7));
 	apply(ledger, device_event(FIRST_DEVICE, false));
-	assert_int_equal(count(snapshot_devices, ledger, &filter), 1);
+	assert_int_equal(count(list_devices, ledger, &filter), 1);
 	apply(ledger, file_event(EVENT_RELEASE, 7));
-	assert_int_equal(count(snapshot_devices, ledger, &filter), 0);
+	assert_int_equal(count(list_devices, ledger, &filter), 0);
 	filter.all = true;
-	assert_int_equal(count(snapshot_devices, ledger, &filter), 1);
+	assert_int_equal(count(list_devices, ledger, &filter), 1);
 }
 
 static void test_paging(void **state)
@@ -352,7 +367,7 @@ static void test_limits_of_a_device_row(void **state)
 
 	for (uint64_t id = 1; id <= 300; id++)
 		apply(ledger, file_event(EVENT_OPEN, id));
-	row = only(snapshot_devices, ledger);
+	row = only(list_devices, ledger);
 	assert_true(json_object_object_get_ex(row, "files", &value));
 	assert_int_equal(json_object_array_length(value), 256);
 	assert_true(json_object_object_get_ex(row, "files_omitted", &value));

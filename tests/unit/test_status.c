@@ -53,7 +53,7 @@ static void test_status(void **state)
 	const struct ledger_counts counts = {
 		.devices = 1, .files = 2, .cookies = 3, .mappings = 4, .refused = 5};
 	struct status status = some_status();
-	struct json_object *json = status_to_json(&status, &counts), *type;
+	struct json_object *json = status_to_json(&status, &counts, NULL), *type;
 
 	(void)state;
 	assert_null(value(json, "mode"));
@@ -97,7 +97,7 @@ static void test_unknown_recorder(void **state)
 	status.now_ns = 0;
 	strcpy(status.recording_reason, "no BTF");
 	strcpy(status.version, "0.1");
-	json = status_to_json(&status, &counts);
+	json = status_to_json(&status, &counts, NULL);
 	assert_null(value(json, "events"));
 	assert_null(value(json, "lost"));
 	assert_null(value(json, "kernel_types"));
@@ -124,12 +124,31 @@ static void test_full(void **state)
 	status->adopted = status->recorder_known = true;
 	for (size_t i = 0; i < STATUS_POINTS_MAX; i++)
 		status->points[i].state = POINT_ATTACHED;
-	json = status_to_json(status, &counts);
+	json = status_to_json(status, &counts, NULL);
 	assert_int_equal(json_object_array_length(value(json, "points")), STATUS_POINTS_MAX);
 	assert_int_equal(json_object_array_length(value(json, "degraded")), STATUS_REASONS_MAX);
 	assert_int_equal(json_object_get_string_len(value(json, "recording_reason")), STATUS_REASON_LEN);
 	json_object_put(json);
 	free(status);
+}
+
+static void test_conflicts(void **state)
+{
+	const struct finding_counts findings = {.active = {3, 2, 1}, .opened = 9, .refused = 4};
+	const struct ledger_counts counts = {0};
+	const struct status status = {0};
+	struct json_object *json = status_to_json(&status, &counts, NULL);
+
+	(void)state;
+	assert_null(value(json, "conflicts"));
+	assert_null(value(json, "conflict_kinds"));
+	assert_null(value(json, "conflicts_refused"));
+	json_object_put(json);
+	json = status_to_json(&status, &counts, &findings);
+	expect_text(value(json, "conflicts"), "6");
+	expect_text(value(json, "conflict_kinds"), "{\"alias\":3,\"promotion\":2,\"demotion\":1}");
+	expect_text(value(json, "conflicts_refused"), "4");
+	json_object_put(json);
 }
 
 static void test_type_names(void **state)
@@ -144,16 +163,19 @@ static void test_type_names(void **state)
 		for (unsigned int other = EVENT_NONE + 1; other < type; other++)
 			assert_string_not_equal(event_type_name(type), event_type_name(other));
 	}
+	assert_string_equal(event_type_name(EVENT_POPULATE), "populate");
+	assert_string_equal(event_type_name(EVENT_REVOKE), "revoke");
+	assert_string_equal(event_type_name(EVENT_RESERVATION), "reservation");
 	assert_string_equal(event_type_name(EVENT_MAPPING), "state");
+	assert_string_equal(event_type_name(EVENT_PAGES), "state");
 	assert_string_equal(event_type_name(EVENT_LOST), "lost");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_status),
-		cmocka_unit_test(test_unknown_recorder),
-		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_status),     cmocka_unit_test(test_unknown_recorder),
+		cmocka_unit_test(test_full),       cmocka_unit_test(test_conflicts),
 		cmocka_unit_test(test_type_names),
 	};
 

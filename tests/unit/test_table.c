@@ -143,6 +143,69 @@ static void test_hostile_cells(void **state)
 	table_free(table);
 }
 
+static void test_notes(void **state)
+{
+	struct table *table = make_table();
+	char *text;
+
+	(void)state;
+	assert_int_equal(table_note(table, "    why: ", "It was made\033 so by somebody."), 0);
+	assert_int_equal(table_add(table, (const char *[]){"b", "1", NULL, "8"}), 0);
+	assert_int_equal(table_note(table, "    why: ", NULL), 0);
+	text = print(table, (struct table_style){.notes = true}, NULL);
+	assert_string_equal(text, "qemu-system-x86 16M machine-a.scope 7\n"
+				  "a               512 -               -\n"
+				  "    why: It was made\\x1b so by somebody.\n"
+				  "b                 1 -               8\n");
+	free(text);
+	text = print(table, (struct table_style){.notes = true, .width = 24}, NULL);
+	assert_non_null(strstr(text, "\n    why: It was made\\x1b\n         so by somebody.\n"));
+	free(text);
+	text = print(table, (struct table_style){}, NULL);
+	assert_null(strstr(text, "why"));
+	free(text);
+	table_free(table);
+}
+
+static char *wrap(const char *label, const char *text, size_t width)
+{
+	char *lines = NULL;
+	size_t size;
+	FILE *out = open_memstream(&lines, &size);
+
+	assert_non_null(out);
+	assert_int_equal(text_wrap(label, text, width, out), 0);
+	assert_int_equal(fclose(out), 0);
+	return lines;
+}
+
+static void test_wrapping(void **state)
+{
+	static const struct {
+		const char *label, *text;
+		size_t width;
+		const char *lines;
+	} cases[] = {
+		{"", "one two three", 0, "one two three\n"},
+		{"", "one two three", 13, "one two three\n"},
+		{"", "one two three", 12, "one two\nthree\n"},
+		{"", "one two three", 1, "one\ntwo\nthree\n"},
+		{"- ", "one two three", 7, "- one\n  two\n  three\n"},
+		{"- ", "  one   two  ", 0, "- one two\n"},
+		{"- ", "", 10, "- \n"},
+		{"", "a\nb\033[1m", 10, "a\\x0ab\\x1b[1m\n"},
+		{"", "\xe6\x97\xa5\xe6\x9c\xac \xe8\xaa\x9e", 6, "\xe6\x97\xa5\xe6\x9c\xac\n\xe8\xaa\x9e\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *lines = wrap(cases[i].label, cases[i].text, cases[i].width);
+
+		assert_string_equal(lines, cases[i].lines);
+		free(lines);
+	}
+}
+
 static void test_colour(void **state)
 {
 	struct table *table = make_table();
@@ -248,7 +311,33 @@ static void test_odd_values(void **state)
 	assert_null(value_text(row_value(row, "list")));
 	assert_null(value_text(row_value(row, "none")));
 	assert_string_equal(value_text(row_value(row, "yes")), "yes");
+	assert_true(row_true(row, "yes"));
+	assert_false(row_true(row, "text"));
+	assert_false(row_true(row, "absent"));
+	assert_null(join_values(row_value(row, "list"), ','));
+	assert_null(join_values(row_value(row, "text"), ','));
 	json_object_put(row);
+}
+
+static void test_joined_values(void **state)
+{
+	struct json_object *array = json_tokener_parse("[\"uc-\", null, 5, [1]]");
+	char *text = join_values(array, '/');
+
+	(void)state;
+	assert_string_equal(text, "uc-/-/5/-");
+	free(text);
+	json_object_put(array);
+}
+
+static void test_types_by_name(void **state)
+{
+	(void)state;
+	for (enum memtype type = MEMTYPE_UNKNOWN + 1; type < MEMTYPE_TYPES; type++)
+		assert_int_equal(type_by_name(memtype_name(type)), type);
+	assert_int_equal(type_by_name("mixed"), MEMTYPE_UNKNOWN);
+	assert_int_equal(type_by_name(""), MEMTYPE_UNKNOWN);
+	assert_int_equal(type_by_name(NULL), MEMTYPE_UNKNOWN);
 }
 
 int main(void)
@@ -258,6 +347,8 @@ int main(void)
 		cmocka_unit_test(test_width),
 		cmocka_unit_test(test_width_of_wide_characters),
 		cmocka_unit_test(test_hostile_cells),
+		cmocka_unit_test(test_notes),
+		cmocka_unit_test(test_wrapping),
 		cmocka_unit_test(test_colour),
 		cmocka_unit_test(test_many_rows),
 		cmocka_unit_test(test_text_without_utf8),
@@ -265,6 +356,8 @@ int main(void)
 		cmocka_unit_test(test_durations),
 		cmocka_unit_test(test_json_is_made_safe),
 		cmocka_unit_test(test_odd_values),
+		cmocka_unit_test(test_joined_values),
+		cmocka_unit_test(test_types_by_name),
 	};
 
 	if (!setlocale(LC_CTYPE, "C.UTF-8"))

@@ -2,7 +2,7 @@
 
 /* The verbs of the command line, each in a process of its own, against the real bus or a capture. */
 
-#include "events.h"
+#include "verb_runner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,164 +12,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bus_server.h"
 #include "cli/cli.h"
 #include "cli/output.h"
 #include "cli/replay.h"
 #include "cli/value.h"
 #include "vfiowatch/bus.h"
-
-#define TEXT_MAX (1 << 20)
-
-struct fixture {
-	char directory[64], socket[96], capture[96];
-	struct server server;
-};
-
-static int setup_with(void **state, size_t history)
-{
-	struct fixture *fixture = calloc(1, sizeof(*fixture));
-
-	assert_non_null(fixture);
-	strcpy(fixture->directory, "/tmp/vfiowatch-test-XXXXXX");
-	assert_non_null(mkdtemp(fixture->directory));
-	snprintf(fixture->socket, sizeof(fixture->socket), "%s/bus", fixture->directory);
-	snprintf(fixture->capture, sizeof(fixture->capture), "%s/capture", fixture->directory);
-	assert_int_equal(setenv("VFIOWATCH_ADDRESS", fixture->socket, 1), 0);
-	assert_int_equal(server_start(&fixture->server, fixture->socket, history, false), 0);
-	*state = fixture;
-	return 0;
-}
-
-static int setup(void **state)
-{
-	return setup_with(state, 4096);
-}
-
-static int setup_small_history(void **state)
-{
-	return setup_with(state, 64);
-}
-
-static int teardown(void **state)
-{
-	struct fixture *fixture = *state;
-	char lock[128];
-
-	if (fixture->server.pid)
-		server_stop(&fixture->server);
-	(void)unlink(fixture->capture);
-	(void)unlink(fixture->socket); /* of a server that was killed */
-	snprintf(lock, sizeof(lock), "%s.lock", fixture->socket);
-	(void)unlink(lock);
-	assert_int_equal(rmdir(fixture->directory), 0);
-	free(fixture);
-	return 0;
-}
-
-/* A verb that runs: its standard output and error come in pipes, or go to @out_fd. */
-struct running {
-	pid_t pid;
-	int out, err;
-};
-
-struct result {
-	int status; /* of waitpid() */
-	char *out, *err;
-};
-
-static void run_child(verb_handler handler, const struct options *options, int out, int err)
-{
-	struct failure failure = {};
-	enum exit_code code;
-	sigset_t all;
-
-	dup2(out, STDOUT_FILENO);
-	dup2(err, STDERR_FILENO);
-	signal(SIGPIPE, SIG_IGN);
-	code = handler(options, &failure);
-	if (failure.text[0])
-		complain("%s", failure.text);
-	fflush(NULL);
-	if (failure.signal) {
-		signal(failure.signal, SIG_DFL);
-		raise(failure.signal);
-		sigfillset(&all);
-		sigprocmask(SIG_UNBLOCK, &all, NULL);
-	}
-	exit(code);
-}
-
-static struct running start(verb_handler handler, struct options options)
-{
-	struct running running;
-	int out[2], err[2];
-
-	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-	assert_int_equal(pipe2(err, O_CLOEXEC), 0);
-	fflush(NULL);
-	running.pid = fork();
-	assert_true(running.pid >= 0);
-	if (running.pid == 0) {
-		close(out[0]);
-		close(err[0]);
-		run_child(handler, &options, out[1], err[1]);
-	}
-	close(out[1]);
-	close(err[1]);
-	running.out = out[0];
-	running.err = err[0];
-	return running;
-}
-
-static char *read_all(int fd)
-{
-	char *text = malloc(TEXT_MAX);
-	size_t size = 0;
-	ssize_t n;
-
-	assert_non_null(text);
-	while ((n = read(fd, text + size, TEXT_MAX - 1 - size)) > 0)
-		size += n;
-	text[size] = '\0';
-	close(fd);
-	return text;
-}
-
-static struct result finish(struct running running)
-{
-	struct result result;
-
-	result.out = read_all(running.out);
-	result.err = read_all(running.err);
-	assert_int_equal(waitpid(running.pid, &result.status, 0), running.pid);
-	return result;
-}
-
-static void done(struct result result)
-{
-	free(result.out);
-	free(result.err);
-}
-
-/* Runs a verb to its end and checks its exit code. */
-static struct result run(verb_handler handler, struct options options, enum exit_code expected)
-{
-	struct result result = finish(start(handler, options));
-
-	if (!WIFEXITED(result.status) || WEXITSTATUS(result.status) != (int)expected)
-		fail_msg("status 0x%x, expected exit %d: %s", result.status, expected, result.err);
-	return result;
-}
-
-static size_t count_lines(const char *text)
-{
-	size_t n = 0;
-
-	for (; *text; text++)
-		n += *text == '\n';
-	return n;
-}
 
 static void test_tables(void **state)
 {
@@ -277,7 +124,7 @@ static struct ledger_counts replay_capture(const char *path, uint64_t *n_events)
 
 	if (replay_open(&replay, path, &failure) != EXIT_OK || replay_all(&replay, &failure) != EXIT_OK)
 		fail_msg("%s", failure.text);
-	counts = counts_of(replay.ledger);
+	counts = counts_of(replay.model.ledger);
 	*n_events = replay.n_events;
 	replay_close(&replay);
 	return counts;
@@ -286,7 +133,7 @@ static struct ledger_counts replay_capture(const char *path, uint64_t *n_events)
 static void test_record(void **state)
 {
 	struct fixture *fixture = *state;
-	struct options options = {.file = fixture->capture};
+	struct options options = {.words = {fixture->capture}};
 	struct running running;
 	struct result result;
 	struct stat status;
@@ -319,7 +166,7 @@ static void test_record(void **state)
 static void test_record_no_regular_file(void **state)
 {
 	struct result result =
-		run(verb_record, (struct options){.file = "/dev/full", .force = true}, EXIT_FAILED);
+		run(verb_record, (struct options){.words = {"/dev/full"}, .force = true}, EXIT_FAILED);
 	struct stat status;
 
 	(void)state;
@@ -334,7 +181,7 @@ static void test_record_no_regular_file(void **state)
 static void test_record_tells_losses(void **state)
 {
 	struct fixture *fixture = *state;
-	struct running running = start(verb_record, (struct options){.file = fixture->capture});
+	struct running running = start(verb_record, (struct options){.words = {fixture->capture}});
 	struct ledger_counts counts;
 	struct result result;
 	uint64_t n_events;
@@ -388,7 +235,7 @@ static void record_within_limit(struct fixture *fixture, rlim_t limit)
 	small = (struct rlimit){.rlim_cur = limit, .rlim_max = before.rlim_max};
 	signal(SIGXFSZ, SIG_IGN);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-	running = start(verb_record, (struct options){.file = fixture->capture});
+	running = start(verb_record, (struct options){.words = {fixture->capture}});
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	while (!has_ended(running.pid))
 		if (server_order(&fixture->server, SERVER_TELL, 0).stats.waits)
@@ -415,7 +262,7 @@ static void test_record_on_a_full_disk(void **state)
 static void test_record_when_the_daemon_dies(void **state)
 {
 	struct fixture *fixture = *state;
-	struct running running = start(verb_record, (struct options){.file = fixture->capture});
+	struct running running = start(verb_record, (struct options){.words = {fixture->capture}});
 	struct result result;
 	uint64_t n_events;
 
@@ -437,7 +284,7 @@ static void test_truncated_captures(void **state)
 	struct result result;
 
 	server_order(&fixture->server, SERVER_MAP, 2);
-	done(run(verb_record, (struct options){.file = fixture->capture, .duration_sec = 1}, EXIT_OK));
+	done(run(verb_record, (struct options){.words = {fixture->capture}, .duration_sec = 1}, EXIT_OK));
 	result = run(verb_mappings, options, EXIT_OK);
 	assert_non_null(strstr(result.out, "2 mappings listed."));
 	done(result);
@@ -481,7 +328,7 @@ static void test_no_daemon(void **state)
 	server_stop(&fixture->server);
 	fixture->server.pid = 0;
 	done(run(verb_devices, (struct options){}, EXIT_NO_DAEMON));
-	done(run(verb_record, (struct options){.file = fixture->capture}, EXIT_NO_DAEMON));
+	done(run(verb_record, (struct options){.words = {fixture->capture}}, EXIT_NO_DAEMON));
 	assert_int_not_equal(access(fixture->capture, F_OK), 0);
 	done(run(verb_status, (struct options){.wait = true, .wait_sec = 1}, EXIT_NO_DAEMON));
 	result = run(verb_doctor, (struct options){}, EXIT_NO_DAEMON);
@@ -503,8 +350,9 @@ static void test_wait_for_the_daemon(void **state)
 	done(result);
 }
 
-#define TEST(function)               cmocka_unit_test_setup_teardown(function, setup, teardown)
-#define TEST_SMALL_HISTORY(function) cmocka_unit_test_setup_teardown(function, setup_small_history, teardown)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, verbs_setup, verbs_teardown)
+#define TEST_SMALL_HISTORY(function)                                                                         \
+	cmocka_unit_test_setup_teardown(function, verbs_setup_small_history, verbs_teardown)
 
 int main(void)
 {

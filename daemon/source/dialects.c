@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "source/dialects.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "vfiowatch/event.h"
+
+/* What userspace passes; the names of those that are no kernel's yet are those of the proposals (docs/architecture.md). */
+static const struct {
+	enum cookie_dialect dialect;
+	const char *type;
+} dialects[] = {
+	{DIALECT_MMAP_ATTRS, "vfio_mmap_attrs"},
+	{DIALECT_ALIAS_REGION, "vfio_device_feature_alias_region"},
+	{DIALECT_GET_MMAP, "vfio_region_get_mmap"},
+	{DIALECT_DMA_BUF, "vfio_device_feature_dma_buf"},
+};
+
+#define ALWAYS (1ULL << DIALECT_REGION_INFO | 1ULL << DIALECT_VARIANT)
+
+/* Larger than any kernel's BTF; a file that is larger is not read. */
+#define BTF_MAX (64U << 20)
+
+/* The whole file, of *ret_size bytes, or NULL. The caller frees. */
+static char *read_btf(const char *path, size_t *ret_size)
+{
+	_cleanup_(closefd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	size_t size = 0;
+	char *data;
+	ssize_t n;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size <= 0 || st.st_size > BTF_MAX)
+		return NULL;
+	data = malloc(st.st_size);
+	while (data && size < (size_t)st.st_size && (n = read(fd, data + size, st.st_size - size)) > 0)
+		size += n;
+	*ret_size = size;
+	return data;
+}
+
+static uint64_t dialects_in(const char *sys, const char *module)
+{
+	char path[PATH_MAX], name[64] = "";
+	uint64_t found = 0;
+	size_t size = 0;
+	char *data;
+
+	snprintf(path, sizeof(path), "%s/kernel/btf/%s", sys, module);
+	data = read_btf(path, &size);
+	for (size_t i = 0; data && i < sizeof(dialects) / sizeof(dialects[0]); i++) {
+		/* Names in BTF have a zero on both sides. */
+		snprintf(name + 1, sizeof(name) - 1, "%s", dialects[i].type);
+		if (memmem(data, size, name, strlen(dialects[i].type) + 2))
+			found |= 1ULL << dialects[i].dialect;
+	}
+	free(data);
+	return found;
+}
+
+/* The drivers on top of @module. */
+static uint64_t dialects_of_holders(const char *sys, const char *module)
+{
+	_cleanup_(closedirectory) DIR *directory = NULL;
+	char path[PATH_MAX];
+	struct dirent *entry;
+	uint64_t found = 0;
+
+	snprintf(path, sizeof(path), "%s/module/%s/holders", sys, module);
+	directory = opendir(path);
+	while (directory && (entry = readdir(directory)))
+		if (entry->d_name[0] != '.')
+			found |= dialects_in(sys, entry->d_name);
+	return found;
+}
+
+static bool is_module(const char *sys, const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/kernel/btf/%s", sys, name);
+	return access(path, F_OK) == 0;
+}
+
+uint64_t dialects_spoken(const char *sys)
+{
+	static const char *const modules[] = {"vfio", "vfio_pci_core"};
+	uint64_t found = ALWAYS;
+	bool built_in = false;
+
+	for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++) {
+		if (is_module(sys, modules[i]))
+			found |= dialects_in(sys, modules[i]);
+		else
+			built_in = true;
+		found |= dialects_of_holders(sys, modules[i]);
+	}
+	return built_in ? found | dialects_in(sys, "vmlinux") : found;
+}
