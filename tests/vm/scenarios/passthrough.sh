@@ -17,6 +17,8 @@ vfiowatch mappings --pid $qemu
 expect_equal "every mapping has its name" \
 	"$(vfiowatch mappings --json | jq -r '[.[].comm] | unique | join(" ")')" qemu-system-x86
 expect_equal "and its pid" "$(vfiowatch mappings --json | jq '[.[].pid] | unique | .[]')" "$qemu"
+expect_equal "it relies on nothing that was not promised" "$(vfiowatch lint --json)" "[]"
+expect_equal "its mappings agree with each other" "$(vfiowatch conflicts --json)" "[]"
 kill -9 $qemu
 wait $qemu
 expect "nothing is left" check-ledger
