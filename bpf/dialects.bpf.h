@@ -5,7 +5,7 @@
 /*
  * The dialects of the uAPI that issue mmap cookies: one adapter for each, all called at the end of a successful
  * ioctl of a VFIO device file. Which ones a loaded driver speaks the daemon finds in the BTF of the modules
- * (source/dialects.c) and says in recorder.dialects.
+ * (source/dialects.c) and says in recorder.dialects; a driver that has just been loaded may speak any.
  *
  * What userspace passed is read back: another thread of the process can change it in between and so lie about
  * its own cookie, but not about anybody else's.
@@ -17,7 +17,7 @@
 
 static __always_inline bool speaks(const struct recorder *r, __u32 dialect)
 {
-	return r->dialects & 1ULL << dialect;
+	return r->dialects_at != r->modules || r->dialects & 1ULL << dialect;
 }
 
 /* The entry for @key; made from @fresh if there is none. NULL: no room, and counted. */

@@ -18,6 +18,8 @@ static __always_inline int module_event(struct module *module, __u32 state)
 	bpf_core_read_str(name, sizeof(name), &module->name);
 	if (!r)
 		return 0;
+	if (state == EVENT_MODULE_COMING)
+		__sync_fetch_and_add(&r->modules, 1);
 	header = event_reserve(r, EVENT_MODULE, sizeof(struct event_module));
 	if (!header)
 		return 0;

@@ -67,8 +67,18 @@ static uint64_t dialects_in(const char *sys, const char *module)
 	return found;
 }
 
-/* The drivers on top of @module. */
-static uint64_t dialects_of_holders(const char *sys, const char *module)
+static bool is_live(const char *sys, const char *module)
+{
+	char path[PATH_MAX], state[8] = "";
+	_cleanup_(closefile) FILE *file = NULL;
+
+	snprintf(path, sizeof(path), "%s/module/%s/initstate", sys, module);
+	file = fopen(path, "re");
+	return file && fgets(state, sizeof(state), file) && strncmp(state, "live", 4) == 0;
+}
+
+/* The drivers on top of @module; *live becomes false if one of them is on its way in or out. */
+static uint64_t dialects_of_holders(const char *sys, const char *module, bool *live)
 {
 	_cleanup_(closedirectory) DIR *directory = NULL;
 	char path[PATH_MAX];
@@ -78,8 +88,10 @@ static uint64_t dialects_of_holders(const char *sys, const char *module)
 	snprintf(path, sizeof(path), "%s/module/%s/holders", sys, module);
 	directory = opendir(path);
 	while (directory && (entry = readdir(directory)))
-		if (entry->d_name[0] != '.')
+		if (entry->d_name[0] != '.') {
+			*live = *live && is_live(sys, entry->d_name);
 			found |= dialects_in(sys, entry->d_name);
+		}
 	return found;
 }
 
@@ -91,18 +103,20 @@ static bool is_module(const char *sys, const char *name)
 	return access(path, F_OK) == 0;
 }
 
-uint64_t dialects_spoken(const char *sys)
+bool dialects_spoken(const char *sys, uint64_t *ret)
 {
 	static const char *const modules[] = {"vfio", "vfio_pci_core"};
-	uint64_t found = ALWAYS;
-	bool built_in = false;
+	bool built_in = false, live = true;
 
+	*ret = ALWAYS;
 	for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++) {
 		if (is_module(sys, modules[i]))
-			found |= dialects_in(sys, modules[i]);
+			*ret |= dialects_in(sys, modules[i]);
 		else
 			built_in = true;
-		found |= dialects_of_holders(sys, modules[i]);
+		*ret |= dialects_of_holders(sys, modules[i], &live);
 	}
-	return built_in ? found | dialects_in(sys, "vmlinux") : found;
+	if (built_in)
+		*ret |= dialects_in(sys, "vmlinux");
+	return live;
 }

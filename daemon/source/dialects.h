@@ -4,13 +4,15 @@
 
 /* Which dialects of the uAPI the loaded VFIO drivers speak. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
- * 1 << enum cookie_dialect of each dialect whose uAPI structure is in the BTF of vfio, vfio_pci_core or a driver that
+ * Fills *ret with 1 << enum cookie_dialect of each dialect whose uAPI structure is in the BTF of vfio, vfio_pci_core or a driver that
  * uses it, or of the kernel proper if they are built in. Region info and drivers of their own are always there.
- * @sys: where sysfs is mounted. What cannot be read is taken as not spoken.
+ * @sys: where sysfs is mounted. What cannot be read is taken as not spoken. Returns false if a driver is still on its
+ * way in: its BTF may not be there yet.
  */
-uint64_t dialects_spoken(const char *sys);
+bool dialects_spoken(const char *sys, uint64_t *ret);
 
 #endif

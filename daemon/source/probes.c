@@ -257,16 +257,29 @@ static bool modules_in_use(struct probes *probes, bool *settled)
 	return true;
 }
 
+/* False if a driver is on its way in: until it is there recording takes any dialect for spoken. */
+static bool update_dialects(struct probes *probes)
+{
+	struct recorder *recorder = probes->recorder;
+	uint64_t modules = __atomic_load_n(&recorder->modules, __ATOMIC_ACQUIRE), spoken;
+
+	if (!dialects_spoken(probes->sys, &spoken))
+		return false;
+	recorder->dialects = spoken;
+	__atomic_store_n(&recorder->dialects_at, modules, __ATOMIC_RELEASE);
+	return true;
+}
+
 enum probes_change probes_update(struct probes *probes, bool *settled)
 {
 	bool wanted;
 
 	*settled = true;
 	wanted = modules_in_use(probes, settled);
-	if (wanted && probes->state == RECORDING_ON) {
-		probes->recorder->dialects = dialects_spoken(probes->sys);
+	if (wanted && !update_dialects(probes))
+		*settled = false;
+	if (wanted && probes->state == RECORDING_ON)
 		return PROBES_SAME;
-	}
 	if (!wanted && probes->state == RECORDING_WAITING)
 		return PROBES_SAME;
 	if (!wanted) {

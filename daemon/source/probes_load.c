@@ -11,7 +11,6 @@
 #include "pages.skel.h"
 #include "record.skel.h"
 #include "scan.skel.h"
-#include "source/dialects.h"
 #include "source/modules.h"
 #include "source/probes_internal.h"
 #include "watch.skel.h"
@@ -351,7 +350,6 @@ int probes_begin_recording(struct probes *probes)
 			 KALLSYMS " does not tell where vfio_device_fops_mmap is: %s", strerror(-r));
 		return r;
 	}
-	probes->recorder->dialects = dialects_spoken(probes->sys);
 	probes->adopted = adopt_links(probes);
 	if (!probes->adopted) {
 		r = attach_all(probes, &addresses);

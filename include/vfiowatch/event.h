@@ -353,7 +353,7 @@ static inline __u16 event_size(__u32 type)
 
 /*
  * Shared state of the BPF programs and the consumer of the ring: one element of a pinned, memory-mapped
- * array, so that it outlives the daemon. Generated, lost and untracked are written by BPF only, the consumer
+ * array, so that it outlives the daemon. Generated, lost, untracked and modules are written by BPF only, the consumer
  * part by the daemon only. For every type, at rest: generated = delivered + lost.
  */
 struct recorder {
@@ -372,7 +372,9 @@ struct recorder {
 	__u64 reported[EVENT_KERNEL_TYPES];  /* consumer: losses already announced by an EVENT_LOST */
 	__u64 last_sequence; /* consumer: event handled last; a restart meets it again at most once */
 	__u64 build;         /* loader: digest of the BPF object that fills this */
-	__u64 dialects;      /* loader: 1 << enum cookie_dialect of those that a loaded driver speaks */
+	__u64 modules;       /* modules loaded since recording began: what they speak must be found out */
+	__u64 dialects;      /* loader: 1 << enum cookie_dialect of those that a loaded driver speaks .. */
+	__u64 dialects_at;   /* .. when that many modules had been loaded; until then any may be spoken */
 };
 
 #endif
