@@ -58,18 +58,14 @@ static json_object *parse(const char *text, size_t length)
 	return o;
 }
 
-/* From a file ("-" is stdin), or without one from what the command prints. */
-json_object *ledger_read(const char *path, const char *command)
+/* Closes f. */
+static json_object *parse_stream(FILE *f, const char *command)
 {
-	FILE *f = !path ? popen(command, "re") : strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
 	json_object *o;
 	size_t length;
-	char *text;
+	char *text = read_all(f, &length);
 
-	if (!f)
-		die("%s: %m", path ?: command);
-	text = read_all(f, &length);
-	if (!path) {
+	if (command) {
 		int status = pclose(f);
 
 		if (status != 0)
@@ -80,6 +76,34 @@ json_object *ledger_read(const char *path, const char *command)
 	o = parse(text, length);
 	free(text);
 	return o;
+}
+
+/* Starts the command, so that several run at once; its output goes to ledger_finish(). */
+FILE *ledger_start(const char *command)
+{
+	FILE *f = popen(command, "re");
+
+	if (!f)
+		die("%s: %m", command);
+	return f;
+}
+
+json_object *ledger_finish(FILE *f, const char *command)
+{
+	return parse_stream(f, command);
+}
+
+/* From a file ("-" is stdin), or without one from what the command prints. */
+json_object *ledger_read(const char *path, const char *command)
+{
+	FILE *f;
+
+	if (!path)
+		return ledger_finish(ledger_start(command), command);
+	f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+	if (!f)
+		die("%s: %m", path);
+	return parse_stream(f, NULL);
 }
 
 static json_object *get(json_object *o, const char *key, json_type type)

@@ -14,14 +14,11 @@
 
 #include <argp.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MAX_CLAIMS   64
 #define MAX_ATTEMPTS 20 /* to find a moment in which /proc stands still */
-
-unsigned n_differences;
 
 struct options {
 	const char *mappings, *cookies, *origin;
@@ -30,43 +27,6 @@ struct options {
 	size_t n_words;
 	char *words[5 * MAX_CLAIMS];
 };
-
-void differ(const char *format, ...)
-{
-	va_list ap;
-
-	fputs("check-ledger: ", stderr);
-	va_start(ap, format);
-	vfprintf(stderr, format, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	n_differences++;
-}
-
-void die(const char *format, ...)
-{
-	int error = errno;
-	va_list ap;
-
-	fputs("check-ledger: ", stderr);
-	errno = error;
-	va_start(ap, format);
-	vfprintf(stderr, format, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	exit(1);
-}
-
-/* Room for one item more than n; doubles at powers of two. */
-void *grow(void *array, size_t n, size_t size)
-{
-	if (n & (n - 1))
-		return array;
-	array = reallocarray(array, n ? 2 * n : 1, size);
-	if (!array)
-		die("out of memory");
-	return array;
-}
 
 static uint64_t number(const char *what, const char *text)
 {

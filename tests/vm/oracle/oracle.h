@@ -72,7 +72,7 @@ struct truth {
 	enum column_kind column;
 };
 
-/* main */
+/* report.c: also for check-findings, as is ledger.c */
 extern unsigned n_differences;
 void differ(const char *format, ...) _printf_(1, 2);
 void die(const char *format, ...) _printf_(1, 2) __attribute__((noreturn));
@@ -91,6 +91,8 @@ void pieces_read(struct truth *t, const char *path);
 
 /* ledger.c: JSON */
 json_object *ledger_read(const char *path, const char *command);
+FILE *ledger_start(const char *command);
+json_object *ledger_finish(FILE *f, const char *command);
 bool get_address(json_object *o, const char *key, uint64_t *ret);
 bool get_integer(json_object *o, const char *key, int64_t *ret);
 bool get_true(json_object *o, const char *key);

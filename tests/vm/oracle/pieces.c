@@ -59,7 +59,8 @@ void pieces_read(struct truth *t, const char *path)
 		if (sscanf(line, "%d %" SCNx64 " %" SCNx64 " %31s %d %" SCNx64, &p.pid, &p.start, &p.end,
 			   p.device, &p.region, &p.offset) != 6)
 			die("%s: '%s' is not a piece", path, line);
-		apply(t, &p);
+		if (p.region >= 0) /* else it may be of a DMABUF */
+			apply(t, &p);
 	}
 	fclose(f);
 }
