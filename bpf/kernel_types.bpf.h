@@ -12,6 +12,8 @@
 #include <linux/bpf.h>
 #include <linux/types.h>
 
+#include "vfiowatch/event.h"
+
 /* include/linux/mm.h */
 #define VM_PFNMAP 0x00000400UL
 
@@ -203,8 +205,11 @@ struct vfio_pci_dma_buf {
 
 struct dma_buf_ops;
 
+struct module;
+
 struct dma_buf {
 	size_t size;
+	struct module *owner;
 	const struct dma_buf_ops *ops;
 	void *priv;
 };
@@ -226,7 +231,7 @@ struct vm_fault {
 };
 
 struct module {
-	char name[56];
+	char name[EVENT_MODULE_LEN];
 };
 
 /* Contexts of the iterators, kernel/bpf/task_iter.c and map_iter.c. */

@@ -24,21 +24,50 @@ static __always_inline void vfio_facts(struct vma_entry *entry, const struct fil
 	fault_facts(entry, ops);
 }
 
-/* DMABUFs that no VFIO driver exported are none of ours. */
+#define MODULE_NAME_WORDS (EVENT_MODULE_LEN / 8)
+
+/* Whether the module that exported it is a VFIO driver, for a DMABUF that was exported before recording began. */
+static __always_inline bool exported_by_vfio(struct dma_buf *dmabuf)
+{
+	struct module *owner = BPF_CORE_READ(dmabuf, owner);
+	__u64 name[MODULE_NAME_WORDS] = {}, different;
+	struct recorder *r = recorder_get();
+
+	if (vfio_pci_dmabuf_ops_address && (__u64)BPF_CORE_READ(dmabuf, ops) == vfio_pci_dmabuf_ops_address)
+		return true;
+	if (!owner || !r)
+		return false;
+	bpf_core_read(name, sizeof(name), &owner->name);
+	for (int i = 0; i < EVENT_DRIVERS_MAX; i++) {
+		const __u64 *driver = (const __u64 *)r->drivers[i];
+
+		different = 0;
+#pragma unroll
+		for (int k = 0; k < MODULE_NAME_WORDS; k++)
+			different |= driver[k] ^ name[k];
+		if (!different)
+			return true;
+	}
+	return false;
+}
+
+/* DMABUFs that no VFIO driver exported are none of ours. Of one whose export was not seen the pages tell where it is. */
 static __always_inline bool dma_buf_facts(struct vma_entry *entry, struct file *file,
 					  const struct vm_operations_struct *ops)
 {
-	struct cookie_key key = {.dialect = DIALECT_DMA_BUF};
-	struct cookie_entry *cookie;
+	struct dma_buf *dmabuf = BPF_CORE_READ(file, private_data);
+	struct cookie_key key = {.file = (__u64)dmabuf, .dialect = DIALECT_DMA_BUF};
+	struct cookie_entry *cookie = bpf_map_lookup_elem(&cookies, &key);
 
-	key.file = (__u64)BPF_CORE_READ(file, private_data);
-	cookie = bpf_map_lookup_elem(&cookies, &key);
-	if (!cookie)
+	if (!cookie && !exported_by_vfio(dmabuf))
 		return false;
+	entry->region = EVENT_REGION_UNKNOWN;
+	if (cookie) {
+		entry->cookie_id = cookie->event.cookie_id;
+		entry->file_id = cookie->event.file_id;
+		entry->region = cookie->event.region;
+	}
 	entry->source = SOURCE_DMABUF;
-	entry->cookie_id = cookie->event.cookie_id;
-	entry->file_id = cookie->event.file_id;
-	entry->region = cookie->event.region;
 	entry->flags |= EVENT_MAPPING_OFFSET_KNOWN;
 	fault_facts(entry, ops);
 	return true;

@@ -120,3 +120,19 @@ bool dialects_spoken(const char *sys, uint64_t *ret)
 		*ret |= dialects_in(sys, "vmlinux");
 	return live;
 }
+
+void vfio_drivers(const char *sys, char drivers[EVENT_DRIVERS_MAX][EVENT_MODULE_LEN])
+{
+	_cleanup_(closedirectory) DIR *directory = NULL;
+	char path[PATH_MAX];
+	struct dirent *entry;
+	size_t n = 0;
+
+	memset(drivers, 0, EVENT_DRIVERS_MAX * EVENT_MODULE_LEN);
+	strcpy(drivers[n++], "vfio_pci_core");
+	snprintf(path, sizeof(path), "%s/module/vfio_pci_core/holders", sys);
+	directory = opendir(path);
+	while (directory && n < EVENT_DRIVERS_MAX && (entry = readdir(directory)))
+		if (entry->d_name[0] != '.' && strlen(entry->d_name) < EVENT_MODULE_LEN)
+			strcpy(drivers[n++], entry->d_name);
+}

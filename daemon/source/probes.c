@@ -266,6 +266,7 @@ static bool update_dialects(struct probes *probes)
 	if (!dialects_spoken(probes->sys, &spoken))
 		return false;
 	recorder->dialects = spoken;
+	vfio_drivers(probes->sys, recorder->drivers);
 	__atomic_store_n(&recorder->dialects_at, modules, __ATOMIC_RELEASE);
 	return true;
 }

@@ -26,6 +26,10 @@
 #define EVENT_BARS     6
 #define EVENT_RUNS_MAX 8
 
+/* MODULE_NAME_LEN of include/linux/module.h on 64 bit; VFIO drivers that the recorder knows by name. */
+#define EVENT_MODULE_LEN  56
+#define EVENT_DRIVERS_MAX 16
+
 enum event_type {
 	EVENT_NONE = 0,
 	EVENT_OPEN,           /* struct event_file: a VFIO device file came to be */
@@ -251,7 +255,7 @@ enum event_module_state {
 struct event_module {
 	__u32 state; /* enum event_module_state */
 	__u32 reserved;
-	char name[EVENT_NAME_LEN]; /* MODULE_NAME_LEN is 56 on 64 bit */
+	char name[EVENT_NAME_LEN]; /* at most EVENT_MODULE_LEN */
 };
 
 /* header.who holds fds open descriptors of the file; fds 0 ends its holding. */
@@ -375,6 +379,9 @@ struct recorder {
 	__u64 modules;       /* modules loaded since recording began: what they speak must be found out */
 	__u64 dialects;      /* loader: 1 << enum cookie_dialect of those that a loaded driver speaks .. */
 	__u64 dialects_at;   /* .. when that many modules had been loaded; until then any may be spoken */
+	/* loader: vfio_pci_core and the drivers on top of it, whose DMABUFs are ours; a driver over the limit is
+	 * known only by what it issues while recorded */
+	char drivers[EVENT_DRIVERS_MAX][EVENT_MODULE_LEN];
 };
 
 #endif

@@ -3,6 +3,7 @@
 # shellcheck shell=sh source=lib.sh
 . /tests/lib.sh
 test-modules load
+expect "binding" vfio-bind --driver vfiowatch-test 0000:00:04.0
 cat >/tmp/sources.vfio <<'EOF'
 comm sources
 bar 0000:00:02.0 2 BAR
@@ -21,6 +22,10 @@ munmap wc 1p 1p
 open dev group 0000:00:01.0
 mmap v dev 2 0 4p
 touch v
+open test group 0000:00:04.0
+dmabuf buf test 2
+mmap-raw d buf 64K 4p
+touch d
 touch-file /tmp/mapped
 barrier /tmp/end
 EOF
@@ -46,7 +51,7 @@ cat /tmp/by-event
 expect "the page tables agree" check-findings
 expect_equal "all are seen as they happen" "$(vfiowatch mappings --json=short | jq -r '[.[].origin] | unique | join(" ")')" event
 expect_equal "the sources" "$(jq -r '.[0]' /tmp/by-event | sort | uniq -c | awk '{ print $2 "=" $1 }' | tr '\n' ' ')" \
-	"devmem=2 other=1 sysfs=3 vfio=1 "
+	"devmem=2 dmabuf=1 other=1 sysfs=3 vfio=1 "
 stop_daemon
 start_daemon
 rows >/tmp/by-scan
