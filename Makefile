@@ -72,8 +72,8 @@ $(B)/tests/vm/check-ledger: $(call obj,$(wildcard tests/vm/oracle/*.c))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -ljson-c
 
-$(B)/tests/vm/check-findings: $(call obj,$(wildcard tests/vm/oracle/findings/*.c) tests/vm/oracle/ledger.c \
-		tests/vm/oracle/report.c)
+$(B)/tests/vm/check-findings: $(call obj,$(wildcard tests/vm/oracle/findings/*.c) \
+		$(addprefix tests/vm/oracle/,item.c ledger.c proc.c report.c sysfs.c))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -ljson-c
 

@@ -271,6 +271,7 @@ static int mapping_take_pages(struct ledger *ledger, struct mapping *mapping, co
 	const struct event_pages *told = &event->pages;
 	uint64_t start = told->start > mapping->start ? told->start : mapping->start;
 	uint64_t end = told->end < mapping->end ? told->end : mapping->end;
+	uint64_t told_start = mapping->told_start, told_end = mapping->told_end;
 	bool was_known = mapping->pages_known;
 	struct page_run runs[EVENT_RUNS_MAX];
 	struct builder builder = {0};
@@ -299,7 +300,9 @@ static int mapping_take_pages(struct ledger *ledger, struct mapping *mapping, co
 	tell(ledger, mapping, start, end);
 	if (builder.cut)
 		cut(ledger, mapping);
-	*changed = *changed || was_known != mapping->pages_known;
+	/* What was told of counts too: with a later range it may be all there is. */
+	*changed = *changed || was_known != mapping->pages_known || told_start != mapping->told_start ||
+		   told_end != mapping->told_end;
 	return 0;
 }
 

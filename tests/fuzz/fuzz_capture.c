@@ -14,26 +14,9 @@
 #include "core/history.h"
 #include "core/ledger.h"
 #include "core/snapshot.h"
+#include "fuzz.h"
 
 #define LISTED 256
-
-#define REQUIRE(condition)                                                                                   \
-	do {                                                                                                 \
-		if (!(condition))                                                                            \
-			abort();                                                                             \
-	} while (0)
-
-static void serialise(struct json_object *json)
-{
-	const char *text;
-
-	REQUIRE(json);
-	text = json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN);
-	REQUIRE(text);
-	for (; *text; text++)
-		REQUIRE((unsigned char)*text >= 0x20 && *text != 0x7f);
-	json_object_put(json);
-}
 
 static void list_rows(const struct ledger *ledger, bool all)
 {

@@ -10,12 +10,7 @@
 
 #include "core/explain.h"
 #include "core/model.h"
-
-#define REQUIRE(condition)                                                                                   \
-	do {                                                                                                 \
-		if (!(condition))                                                                            \
-			abort();                                                                             \
-	} while (0)
+#include "fuzz.h"
 
 #define LISTED 4096
 #define PAGE   4096ULL
@@ -23,18 +18,6 @@
 #define BYTES  12 /* of input for one event */
 
 static const struct snapshot_clock utc = {.realtime_offset_ns = 1700000000000000000};
-
-static void serialise(struct json_object *json)
-{
-	const char *text;
-
-	REQUIRE(json);
-	text = json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN);
-	REQUIRE(text);
-	for (; *text; text++)
-		REQUIRE((unsigned char)*text >= 0x20 && *text != 0x7f);
-	json_object_put(json);
-}
 
 static void fill_mapping(struct event_mapping *mapping, const uint8_t *in)
 {

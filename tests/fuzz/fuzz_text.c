@@ -6,12 +6,7 @@
 #include <string.h>
 
 #include "core/snapshot.h"
-
-#define REQUIRE(condition)                                                                                   \
-	do {                                                                                                 \
-		if (!(condition))                                                                            \
-			abort();                                                                             \
-	} while (0)
+#include "fuzz.h"
 
 static bool steers_terminal(const unsigned char *text)
 {

@@ -3,38 +3,9 @@
 #include <errno.h>
 
 #include "events.h"
+#include "failing.h"
 
 #include "core/snapshot.h"
-
-/*
- * The malloc() and calloc() of this program: the `fail_at`-th call from now on fails. Under a sanitizer the
- * real ones are its interceptors, else those of the C library.
- */
-static size_t fail_at;
-
-void *__interceptor_malloc(size_t size) __attribute__((weak));
-void *__interceptor_calloc(size_t n, size_t size) __attribute__((weak));
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t n, size_t size);
-
-static bool must_fail(void)
-{
-	return fail_at && --fail_at == 0;
-}
-
-void *malloc(size_t size)
-{
-	if (must_fail())
-		return NULL;
-	return __interceptor_malloc ? __interceptor_malloc(size) : __libc_malloc(size);
-}
-
-void *calloc(size_t n, size_t size)
-{
-	if (must_fail())
-		return NULL;
-	return __interceptor_calloc ? __interceptor_calloc(n, size) : __libc_calloc(n, size);
-}
 
 /* Applies the closing events of a reading and returns how many there were. */
 static size_t end_reading(struct ledger *ledger, enum reading what, bool quiet)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Rows: names and values of the JSON contract, null for what is unknown, filters, paging. */
-#include "events.h"
-
-#include "core/snapshot.h"
+#include "rows.h"
 
 #define EPOCH 1700000000000000000LL /* 2023-11-14T22:13:20Z */
 
@@ -48,21 +46,6 @@ static struct json_object *only(snapshot_list function, const struct ledger *led
 	row = json_object_get(json_object_array_get_idx(rows, 0));
 	json_object_put(rows);
 	return row;
-}
-
-/* Compares as text, so that numbers, strings and null are told apart; takes the row. */
-static void expect_row(struct json_object *row, const char *expected)
-{
-	struct json_object *wanted = json_tokener_parse(expected);
-
-	assert_non_null(row);
-	assert_non_null(wanted);
-	if (!json_object_equal(row, wanted))
-		fail_msg("got      %s\nexpected %s",
-			 json_object_to_json_string_ext(row, JSON_C_TO_STRING_PLAIN),
-			 json_object_to_json_string_ext(wanted, JSON_C_TO_STRING_PLAIN));
-	json_object_put(row);
-	json_object_put(wanted);
 }
 
 static void test_device_row(void **state)

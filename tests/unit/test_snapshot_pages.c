@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Rows about pages, sources and attributes. */
-#include "events.h"
-
-#include "core/snapshot.h"
+#include "rows.h"
 
 static const struct snapshot_clock test_clock = {.realtime_offset_ns = 1700000000000000000LL};
 
@@ -196,17 +194,7 @@ static void test_memory_that_is_no_bar(void **state)
 static void expect_event(const struct ledger *ledger, const struct event *event, const struct change *change,
 			 const char *expected)
 {
-	struct json_object *row = snapshot_event(ledger, &test_clock, event, change);
-	struct json_object *wanted = json_tokener_parse(expected);
-
-	assert_non_null(row);
-	assert_non_null(wanted);
-	if (!json_object_equal(row, wanted))
-		fail_msg("got      %s\nexpected %s",
-			 json_object_to_json_string_ext(row, JSON_C_TO_STRING_PLAIN),
-			 json_object_to_json_string_ext(wanted, JSON_C_TO_STRING_PLAIN));
-	json_object_put(row);
-	json_object_put(wanted);
+	expect_row(snapshot_event(ledger, &test_clock, event, change), expected);
 }
 
 static void expect_device(const struct ledger *ledger, const struct event *event, const char *device,

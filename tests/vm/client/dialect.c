@@ -140,34 +140,31 @@ int cmd_get_mmap(struct client *c, int argc, char **argv)
 			      (unsigned long long)get.fd_offset, (unsigned long long)get.region_size);
 }
 
-/* The DMABUF of that name, and an open file of the device it came from. */
-static int get_dmabuf(struct client *c, const char *name, struct file **dmabuf, struct file **device)
+/* The descriptor of the DMABUF of that name, and an open file of the device it came from. */
+static int get_dmabuf(struct client *c, const char *name, int32_t *fd, struct file **device)
 {
-	int r = file_get(c, name, dmabuf);
+	struct file *dmabuf;
+	int r = file_get(c, name, &dmabuf);
 
 	if (r < 0)
 		return r;
-	if ((*dmabuf)->kind != FILE_DMABUF)
+	if (dmabuf->kind != FILE_DMABUF)
 		return wrong(c, "'%s' is not a DMABUF", name);
+	*fd = dmabuf->fd;
 	LIST_FOREACH(*device, &c->files, link)
-	if ((*device)->kind == FILE_DEVICE && strcmp((*device)->device, (*dmabuf)->device) == 0)
+	if ((*device)->kind == FILE_DEVICE && strcmp((*device)->device, dmabuf->device) == 0)
 		return 0;
-	return wrong(c, "%s: its device %s is not open here", name, (*dmabuf)->device);
+	return wrong(c, "%s: its device %s is not open here", name, dmabuf->device);
 }
 
 int cmd_memattr(struct client *c, int argc, char **argv)
 {
-	struct vfio_device_feature_dma_buf_memattr set;
-	struct file *dmabuf, *device;
-	int r;
+	struct vfio_device_feature_dma_buf_memattr set = {.memattr = VFIO_DMA_BUF_MEMATTR_NC};
+	struct file *device;
+	int r = get_dmabuf(c, argv[0], &set.dmabuf_fd, &device);
 
 	(void)argc;
-	r = get_dmabuf(c, argv[0], &dmabuf, &device);
-	if (r < 0)
-		return r;
-	set.dmabuf_fd = dmabuf->fd;
-	set.memattr = VFIO_DMA_BUF_MEMATTR_NC;
-	if (strcmp(argv[1], "nc") != 0)
+	if (r == 0 && strcmp(argv[1], "nc") != 0)
 		r = parse_flags(c, argv[1], "wc", VFIO_DMA_BUF_MEMATTR_WC, &set.memattr);
 	return r < 0 ? r
 		     : set_feature(c, device, VFIO_DEVICE_FEATURE_DMA_BUF_MEMATTR, &set, sizeof(set),
@@ -177,16 +174,13 @@ int cmd_memattr(struct client *c, int argc, char **argv)
 int cmd_revoke(struct client *c, int argc, char **argv)
 {
 	struct vfio_device_feature_dma_buf_revoke set;
-	struct file *dmabuf, *device;
-	int r;
+	struct file *device;
+	int r = get_dmabuf(c, argv[0], &set.dmabuf_fd, &device);
 
 	(void)argc;
-	r = get_dmabuf(c, argv[0], &dmabuf, &device);
-	if (r < 0)
-		return r;
-	set.dmabuf_fd = dmabuf->fd;
-	return set_feature(c, device, VFIO_DEVICE_FEATURE_DMA_BUF_REVOKE, &set, sizeof(set),
-			   "VFIO_DEVICE_FEATURE_DMA_BUF_REVOKE");
+	return r < 0 ? r
+		     : set_feature(c, device, VFIO_DEVICE_FEATURE_DMA_BUF_REVOKE, &set, sizeof(set),
+				   "VFIO_DEVICE_FEATURE_DMA_BUF_REVOKE");
 }
 
 /* One write to an attribute of the PCI device. */

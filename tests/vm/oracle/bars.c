@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-/* BARs from sysfs, and what the offset column of /proc/PID/maps means in the light of them. */
+/* BARs of VFIO's devices, and what the offset column of /proc/PID/maps means in the light of them. */
 
 #include "oracle.h"
 
-#include <dirent.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define IORESOURCE_MEM 0x200 /* include/linux/ioport.h */
-#define MAX_BARS       6
 
 static bool has_vfio_driver(const char *device)
 {
@@ -29,45 +24,9 @@ static bool has_vfio_driver(const char *device)
 	return strstr(target, "vfio") != NULL;
 }
 
-static void read_device(struct truth *t, const char *device)
+void truth_read_bars(struct truth *t)
 {
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	char path[PATH_MAX], line[256];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource", device);
-	f = fopen(path, "re");
-	if (!f)
-		die("%s: %m", path);
-	for (int i = 0; i < MAX_BARS && fgets(line, sizeof(line), f); i++) {
-		unsigned long long start, end, flags;
-		struct bar *b;
-
-		if (sscanf(line, "%llx %llx %llx", &start, &end, &flags) != 3)
-			die("%s: line %d is not three numbers", path, i + 1);
-		if (!(flags & IORESOURCE_MEM) || end <= start)
-			continue;
-		t->bars = grow(t->bars, t->n_bars, sizeof(*t->bars));
-		b = &t->bars[t->n_bars++];
-		*b = (struct bar){.index = i, .start = start};
-		b->size = (end - start + 1 + page - 1) & ~(page - 1);
-		snprintf(b->device, sizeof(b->device), "%s", device);
-	}
-	fclose(f);
-}
-
-void bars_read(struct truth *t)
-{
-	const char *path = "/sys/bus/pci/devices";
-	struct dirent *d;
-	DIR *dir = opendir(path);
-
-	if (!dir)
-		die("%s: %m", path);
-	while ((d = readdir(dir)))
-		if (d->d_name[0] != '.' && has_vfio_driver(d->d_name))
-			read_device(t, d->d_name);
-	closedir(dir);
+	t->bars = bars_read(has_vfio_driver, &t->n_bars);
 }
 
 /* Whether the VMA can be one of this BAR, if the column is of this kind; ret->device is the BAR's. */

@@ -17,52 +17,6 @@
 #error "what pgprot_noncached is on this architecture is not known here"
 #endif
 
-/* The object that is being looked at, for messages. */
-struct item {
-	json_object *o;
-	int64_t pid;
-	uint64_t start, end;
-};
-
-static void item_differs(const struct item *m, const char *key, const char *expected)
-{
-	json_object *value = NULL;
-
-	json_object_object_get_ex(m->o, key, &value);
-	differ("pid %" PRId64 " 0x%" PRIx64 "-0x%" PRIx64 ": %s is %s, expected %s", m->pid, m->start, m->end,
-	       key, json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN), expected);
-}
-
-static void check_address(const struct item *m, const char *key, uint64_t expected)
-{
-	uint64_t value;
-	char text[32];
-
-	if (get_address(m->o, key, &value) && value == expected)
-		return;
-	snprintf(text, sizeof(text), "\"0x%" PRIx64 "\"", expected);
-	item_differs(m, key, text);
-}
-
-static void check_integer(const struct item *m, const char *key, int64_t expected)
-{
-	int64_t value;
-	char text[32];
-
-	if (get_integer(m->o, key, &value) && value == expected)
-		return;
-	snprintf(text, sizeof(text), "%" PRId64, expected);
-	item_differs(m, key, text);
-}
-
-static void check_string(const struct item *m, const char *key, const char *expected)
-{
-	const char *value = get_string(m->o, key);
-
-	if (!value || strcmp(value, expected) != 0)
-		item_differs(m, key, expected);
-}
-
 static void check_process(const struct item *m, const struct process *p)
 {
 	const char *comm = get_string(m->o, "comm");
@@ -78,7 +32,7 @@ static void check_process(const struct item *m, const struct process *p)
 }
 
 /* The memory types: requested is VFIO's one; effective and populated must not contradict each other. */
-static void check_types(const struct item *m)
+static void check_types(const struct item *m, const struct vma *v)
 {
 	const char *effective = get_string(m->o, "effective");
 	int64_t populated;
@@ -86,7 +40,7 @@ static void check_types(const struct item *m)
 	check_string(m, "requested", VFIO_TYPE);
 	if (!get_integer(m->o, "populated", &populated) || !effective)
 		return; /* unknown is null, and may be */
-	if (populated < 0 || (uint64_t)populated > m->end - m->start)
+	if (populated < 0 || (uint64_t)populated > v->end - v->start)
 		item_differs(m, "populated", "at most the length of the mapping");
 	if ((strcmp(effective, "unpopulated") == 0) != (populated == 0))
 		item_differs(m, "effective", "unpopulated exactly when populated is 0");
@@ -99,9 +53,8 @@ static void check_device(const struct truth *t, const struct vma *v, const struc
 
 	if (!device || !vma_expected(t, v, device, &e)) {
 		if (vma_devices(t, v) == 0)
-			differ("pid %" PRId64 " 0x%" PRIx64 "-0x%" PRIx64 ": offset column 0x%" PRIx64
-			       " of /proc/PID/maps fits no BAR",
-			       m->pid, m->start, m->end, v->column);
+			differ("%s: offset column 0x%" PRIx64 " of /proc/PID/maps fits no BAR", m->name,
+			       v->column);
 		else
 			item_differs(m, "device",
 				     vma_expected(t, v, NULL, &e) && vma_devices(t, v) == 1
@@ -126,38 +79,41 @@ static struct vma *find_vma(struct truth *t, const struct process *p, uint64_t s
 	return NULL;
 }
 
-static void check_vfio(struct truth *t, const struct item *m, const char *origin)
+/* p and v are what the object names; NULL: there is no such one. */
+static void check_vfio(const struct truth *t, const struct item *m, const struct process *p, struct vma *v,
+		       const char *origin)
 {
-	const struct process *p = truth_process(t, (pid_t)m->pid);
-	struct vma *v = p ? find_vma(t, p, m->start, m->end) : NULL;
-
 	if (!v) {
-		differ("pid %" PRId64 " 0x%" PRIx64 "-0x%" PRIx64 ": in the ledger, but no VFIO VMA in /proc",
-		       m->pid, m->start, m->end);
+		differ("%s: in the ledger, but no VFIO VMA in /proc", m->name);
 		return;
 	}
 	if (v->matched)
-		differ("pid %" PRId64 " 0x%" PRIx64 "-0x%" PRIx64 ": twice in the ledger", m->pid, m->start,
-		       m->end);
+		differ("%s: twice in the ledger", m->name);
 	v->matched = true;
 	check_process(m, p);
 	check_device(t, v, m);
-	check_types(m);
+	check_types(m, v);
 	if (origin)
 		check_string(m, "origin", origin);
 }
 
 static void compare_one(struct truth *t, json_object *o, const char *origin)
 {
-	struct item m = {.o = o};
+	char name[128];
+	const struct item m = {.o = o, .name = name};
 	const char *source = get_string(o, "source");
+	const struct process *p;
+	uint64_t start, end;
+	int64_t pid;
 
-	if (!get_integer(o, "pid", &m.pid) || !get_address(o, "start", &m.start) ||
-	    !get_address(o, "end", &m.end)) {
+	if (!get_integer(o, "pid", &pid) || !get_address(o, "start", &start) ||
+	    !get_address(o, "end", &end)) {
 		differ("pid, start or end is missing or of the wrong form: %s",
 		       json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
 		return;
 	}
+	snprintf(name, sizeof(name), "pid %" PRId64 " 0x%" PRIx64 "-0x%" PRIx64, pid, start, end);
+	p = truth_process(t, (pid_t)pid);
 	if (!source)
 		item_differs(&m, "source", "a string");
 	else if (strcmp(source, "vfio") != 0)
@@ -166,7 +122,7 @@ static void compare_one(struct truth *t, json_object *o, const char *origin)
 	else if (!get_true(o, "live"))
 		item_differs(&m, "live", "true");
 	else
-		check_vfio(t, &m, origin);
+		check_vfio(t, &m, p, p ? find_vma(t, p, start, end) : NULL, origin);
 }
 
 void compare_mappings(struct truth *t, json_object *ledger, const char *origin)

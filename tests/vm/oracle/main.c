@@ -129,7 +129,7 @@ static void check_claims(const struct options *o)
 		claims[i] = (struct cookie_claim){w[0], number("region", w[1]), number("offset", w[2]),
 						  number("size", w[3]), number("issued", w[4])};
 	}
-	bars_read(&t);
+	truth_read_bars(&t);
 	ledger = ledger_read(o->cookies, "vfiowatch cookies --json");
 	check_cookies(&t, ledger, claims, n, o->pid, o->cookie_count);
 	if (!n_differences)

@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #endif
 #include <json-c/json.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -72,18 +73,38 @@ struct truth {
 	enum column_kind column;
 };
 
-/* report.c: also for check-findings, as is ledger.c */
+/* A VMA as /proc/PID/maps shows it. */
+struct maps_line {
+	uint64_t start, end, column;
+	const char *name; /* in text; empty: it has none */
+	char text[PATH_MAX + 128];
+};
+
+/* An object of the JSON that is being looked at. */
+struct item {
+	json_object *o;
+	const char *name; /* what messages call it */
+};
+
+/* report.c: also for check-findings, as are proc.c, sysfs.c, ledger.c and item.c */
 extern unsigned n_differences;
 void differ(const char *format, ...) _printf_(1, 2);
 void die(const char *format, ...) _printf_(1, 2) __attribute__((noreturn));
 void *grow(void *array, size_t n, size_t size);
 
-/* truth.c: processes and VMAs; bars.c: devices */
+/* proc.c: processes and VMAs; sysfs.c: BARs */
+pid_t *pids_read(size_t *ret_n);
+bool same_address_space(pid_t a, pid_t b);
+FILE *maps_open(pid_t pid, pid_t *ret_thread);
+bool maps_next(FILE *f, struct maps_line *ret);
+struct bar *bars_read(bool (*wanted)(const char *device), size_t *ret_n);
+
+/* truth.c: VFIO's VMAs and their processes; bars.c: VFIO's devices */
 void truth_read(struct truth *t);
 void truth_free(struct truth *t);
 bool truth_equal(const struct truth *a, const struct truth *b);
 const struct process *truth_process(const struct truth *t, pid_t pid);
-void bars_read(struct truth *t);
+void truth_read_bars(struct truth *t);
 void column_decide(struct truth *t);
 size_t vma_devices(const struct truth *t, const struct vma *v);
 bool vma_expected(const struct truth *t, const struct vma *v, const char *device, struct expected *ret);
@@ -98,6 +119,13 @@ bool get_integer(json_object *o, const char *key, int64_t *ret);
 bool get_true(json_object *o, const char *key);
 const char *get_string(json_object *o, const char *key);
 bool comm_matches(const char *shown, const char *comm, size_t length);
+
+/* item.c */
+void item_differs(const struct item *m, const char *key, const char *expected);
+void check_string(const struct item *m, const char *key, const char *expected);
+void check_address(const struct item *m, const char *key, uint64_t expected);
+void check_integer(const struct item *m, const char *key, int64_t expected);
+void check_boolean(const struct item *m, const char *key, bool expected);
 
 /* compare.c, cookies.c */
 void compare_mappings(struct truth *t, json_object *ledger, const char *origin);

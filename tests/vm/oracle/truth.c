@@ -4,14 +4,9 @@
 
 #include "oracle.h"
 
-#include <ctype.h>
-#include <dirent.h>
-#include <errno.h>
 #include <limits.h>
-#include <linux/kcmp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define CDEV_PREFIX "/dev/vfio/devices/"
@@ -42,52 +37,25 @@ static bool is_vfio_name(const char *name, char *ret_device)
 	return true;
 }
 
-/* Appends the VFIO VMAs of one maps file; false when it has no line at all (gone, or no address space). */
-static bool read_maps(struct truth *t, const char *path)
+static void read_maps(struct truth *t, pid_t pid)
 {
-	char line[PATH_MAX + 128];
-	bool any = false;
-	FILE *f = fopen(path, "re");
+	struct maps_line line;
+	pid_t thread;
+	FILE *f = maps_open(pid, &thread);
 
-	if (!f)
-		return false;
-	while (fgets(line, sizeof(line), f)) {
-		unsigned long long start, end, column;
-		char device[DEVICE_SIZE];
-		struct vma *v;
-		int name = 0;
+	while (f && maps_next(f, &line)) {
+		struct vma v = {.process = t->n_processes,
+				.start = line.start,
+				.end = line.end,
+				.column = line.column};
 
-		any = true;
-		line[strcspn(line, "\n")] = '\0';
-		if (sscanf(line, "%llx-%llx %*s %llx %*s %*s %n", &start, &end, &column, &name) != 3 ||
-		    !name || !is_vfio_name(line + name, device))
+		if (!is_vfio_name(line.name, v.device))
 			continue;
 		t->vmas = grow(t->vmas, t->n_vmas, sizeof(*t->vmas));
-		v = &t->vmas[t->n_vmas++];
-		*v = (struct vma){.process = t->n_processes, .start = start, .end = end, .column = column};
-		memcpy(v->device, device, sizeof(device));
+		t->vmas[t->n_vmas++] = v;
 	}
-	fclose(f);
-	return any;
-}
-
-/* A thread group whose leader is dead shows its address space only through the other threads. */
-static void read_maps_of_threads(struct truth *t, pid_t pid)
-{
-	char path[PATH_MAX];
-	struct dirent *d;
-	bool any = false;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	dir = opendir(path);
-	while (dir && !any && (d = readdir(dir)))
-		if (isdigit((unsigned char)d->d_name[0])) {
-			snprintf(path, sizeof(path), "/proc/%d/task/%.16s/maps", pid, d->d_name);
-			any = read_maps(t, path);
-		}
-	if (dir)
-		closedir(dir);
+	if (f)
+		fclose(f);
 }
 
 static bool read_process(struct process *p)
@@ -132,19 +100,13 @@ static bool same_vmas(const struct truth *t, size_t a, size_t b)
 	}
 }
 
-/* vfork(2) and CLONE_VM make processes that share one address space: its VMAs count once. */
+/* The VMAs of an address space that several processes share count once. */
 static bool shares_mm(struct truth *t, struct process *p)
 {
 	for (size_t i = 0; i < t->n_processes; i++) {
 		const struct process *other = &t->processes[i];
-		long r;
 
-		if (!same_vmas(t, i, t->n_processes))
-			continue;
-		r = syscall(SYS_kcmp, other->pid, p->pid, KCMP_VM, 0, 0);
-		if (r < 0 && errno != ESRCH)
-			die("kcmp(%d, %d, KCMP_VM): %m (needs CONFIG_KCMP and root)", other->pid, p->pid);
-		if (r == 0) {
+		if (same_vmas(t, i, t->n_processes) && same_address_space(other->pid, p->pid)) {
 			p->same_mm = other->pid;
 			return true;
 		}
@@ -156,11 +118,8 @@ static void read_pid(struct truth *t, pid_t pid)
 {
 	struct process p = {.pid = pid, .same_mm = pid};
 	size_t before = t->n_vmas;
-	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
-	if (!read_maps(t, path))
-		read_maps_of_threads(t, pid);
+	read_maps(t, pid);
 	if (t->n_vmas == before)
 		return;
 	if (!read_process(&p)) { /* it is gone now, and so are they */
@@ -173,30 +132,14 @@ static void read_pid(struct truth *t, pid_t pid)
 	t->processes[t->n_processes++] = p;
 }
 
-static int compare_pids(const void *a, const void *b)
-{
-	return *(const pid_t *)a - *(const pid_t *)b;
-}
-
 void truth_read(struct truth *t)
 {
-	pid_t *pids = NULL;
-	struct dirent *d;
-	size_t n = 0;
-	DIR *dir = opendir("/proc");
+	pid_t *pids;
+	size_t n;
 
-	if (!dir)
-		die("/proc: %m");
 	memset(t, 0, sizeof(*t));
-	bars_read(t);
-	while ((d = readdir(dir)))
-		if (isdigit((unsigned char)d->d_name[0])) {
-			pids = grow(pids, n, sizeof(*pids));
-			pids[n++] = atoi(d->d_name);
-		}
-	closedir(dir);
-	if (n)
-		qsort(pids, n, sizeof(*pids), compare_pids);
+	truth_read_bars(t);
+	pids = pids_read(&n);
 	for (size_t i = 0; i < n; i++)
 		read_pid(t, pids[i]);
 	free(pids);

@@ -21,17 +21,9 @@ found=$(vfiowatch cookies --json=short | jq -c --arg d "$1" --argjson r "$(($2))
 	'.[] | select(.dialect == $d and .region == $r and .offset == $o) | [.type, .issued]')
 [ "$found" = "[$4,$5]" ] || { echo "cookie $*: $found" >&2; vfiowatch cookies >&2; exit 1; }
 EOF
-check requested <<'EOF'
-found=$(vfiowatch mappings --json=short | jq -r --arg a "$1" '.[] | select(.start == $a) | .requested')
-[ "$found" = "$2" ] || { echo "requested $*: $found" >&2; exit 1; }
-EOF
-check source-is <<'EOF'
-found=$(vfiowatch mappings --json=short | jq -r --arg a "$1" '.[] | select(.start == $a) | .source')
-[ "$found" = "$2" ] || { echo "source $*: $found" >&2; exit 1; }
-EOF
-check revoked <<'EOF'
-found=$(vfiowatch mappings --json=short | jq -r --arg a "$1" '.[] | select(.start == $a) | .revoked')
-[ "$found" = "$2" ] || { echo "revoked $*: $found" >&2; exit 1; }
+check mapping <<'EOF'
+found=$(vfiowatch mappings --json=short | jq -r --arg a "$1" --arg k "$2" '.[] | select(.start == $a) | .[$k]')
+[ "$found" = "$3" ] || { echo "mapping $*: $found" >&2; exit 1; }
 EOF
 check alias-of <<'EOF'
 found=$(vfiowatch cookies --json=short | jq -r --argjson r "$(($1))" '.[] | select(.region == $r) | .alias_of')

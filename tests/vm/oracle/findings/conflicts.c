@@ -9,12 +9,6 @@
 
 #define RANGES_SHOWN 16
 
-struct item {
-	json_object *o;
-	const struct world *world;
-	const struct expected_finding *finding;
-};
-
 static const char *describe(const struct world *w, const struct expected_finding *f)
 {
 	static char text[256];
@@ -26,34 +20,6 @@ static const char *describe(const struct world *w, const struct expected_finding
 		snprintf(text + n, sizeof(text) - (size_t)n, " and pid %d 0x%" PRIx64 " (%s)", b->pid,
 			 b->start, source_name(b->source));
 	return text;
-}
-
-static void item_differs(const struct item *m, const char *key, const char *expected)
-{
-	json_object *value = NULL;
-
-	json_object_object_get_ex(m->o, key, &value);
-	differ("%s: %s is %s, expected %s", describe(m->world, m->finding), key,
-	       json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN), expected);
-}
-
-static void check_string(const struct item *m, const char *key, const char *expected)
-{
-	const char *value = get_string(m->o, key);
-
-	if (!value || strcmp(value, expected) != 0)
-		item_differs(m, key, expected);
-}
-
-static void check_address(const struct item *m, const char *key, uint64_t expected)
-{
-	uint64_t value;
-	char text[32];
-
-	if (get_address(m->o, key, &value) && value == expected)
-		return;
-	snprintf(text, sizeof(text), "\"0x%" PRIx64 "\"", expected);
-	item_differs(m, key, text);
 }
 
 static const char *severity(const struct expected_finding *f)
@@ -84,9 +50,8 @@ static bool range_is(json_object *o, uint64_t start, uint64_t end)
 	       to == end;
 }
 
-static void check_ranges(const struct item *m)
+static void check_ranges(const struct item *m, const struct expected_finding *f)
 {
-	const struct expected_finding *f = m->finding;
 	json_object *ranges = NULL;
 	size_t n = 0, page = 0, shown;
 	uint64_t start, end;
@@ -119,9 +84,9 @@ static bool type_among(const char *name, unsigned types)
 }
 
 /* One side of it, whichever of the two it is in the JSON. */
-static void check_party(const struct item *m, json_object *party)
+static void check_party(const struct item *m, json_object *party, const struct world *w,
+			const struct expected_finding *f)
 {
-	const struct expected_finding *f = m->finding;
 	const char *requested = get_string(party, "requested"), *source = get_string(party, "source");
 	int64_t id;
 
@@ -130,7 +95,7 @@ static void check_party(const struct item *m, json_object *party)
 		return;
 	}
 	for (int i = 0; i < 2; i++) {
-		const struct area *a = &m->world->areas[f->areas[i]];
+		const struct area *a = &w->areas[f->areas[i]];
 
 		if (a->id != id)
 			continue;
@@ -145,25 +110,19 @@ static void check_party(const struct item *m, json_object *party)
 	item_differs(m, "parties", "the mappings that it names");
 }
 
-static void check_finding(const struct item *m)
+static void check_finding(const struct item *m, const struct world *w, const struct expected_finding *f)
 {
-	size_t wanted = m->finding->kind == KIND_ALIAS ? 2 : 1;
+	size_t wanted = f->kind == KIND_ALIAS ? 2 : 1;
 	json_object *parties = NULL;
-	const struct bar *bar = bar_at(m->world, m->finding->pages[0]);
-	int64_t bytes, region;
-	char text[32];
+	const struct bar *bar = bar_at(w, f->pages[0]);
 
-	snprintf(text, sizeof(text), "%zu", m->finding->n_pages * (size_t)PAGE);
-	if (!get_integer(m->o, "bytes", &bytes) || (uint64_t)bytes != m->finding->n_pages * PAGE)
-		item_differs(m, "bytes", text);
-	check_ranges(m);
-	check_string(m, "severity", severity(m->finding));
-	if (!get_true(m->o, "active"))
-		item_differs(m, "active", "true");
+	check_integer(m, "bytes", (int64_t)(f->n_pages * PAGE));
+	check_ranges(m, f);
+	check_string(m, "severity", severity(f));
+	check_boolean(m, "active", true);
 	if (bar) {
 		check_string(m, "device", bar->device);
-		if (!get_integer(m->o, "region", &region) || region != bar->index)
-			item_differs(m, "region", "that of the bytes");
+		check_integer(m, "region", bar->index);
 	}
 	json_object_object_get_ex(m->o, "parties", &parties);
 	if (!json_object_is_type(parties, json_type_array) || json_object_array_length(parties) != wanted) {
@@ -171,7 +130,7 @@ static void check_finding(const struct item *m)
 		return;
 	}
 	for (size_t i = 0; i < wanted; i++)
-		check_party(m, json_object_array_get_idx(parties, i));
+		check_party(m, json_object_array_get_idx(parties, i), w, f);
 }
 
 static bool area_of(const struct world *w, json_object *id, size_t *ret)
@@ -211,7 +170,7 @@ static struct expected_finding *find(const struct world *w, const struct expecta
 void compare_findings(const struct world *w, struct expectation *e, json_object *conflicts)
 {
 	for (size_t i = 0; i < json_object_array_length(conflicts); i++) {
-		struct item m = {.o = json_object_array_get_idx(conflicts, i), .world = w};
+		struct item m = {.o = json_object_array_get_idx(conflicts, i)};
 		struct expected_finding *f = find(w, e, m.o);
 
 		if (!f) {
@@ -219,11 +178,11 @@ void compare_findings(const struct world *w, struct expectation *e, json_object 
 			       json_object_to_json_string_ext(m.o, JSON_C_TO_STRING_PLAIN));
 			continue;
 		}
+		m.name = describe(w, f);
 		if (f->matched)
-			differ("%s: open twice", describe(w, f));
+			differ("%s: open twice", m.name);
 		f->matched = true;
-		m.finding = f;
-		check_finding(&m);
+		check_finding(&m, w, f);
 	}
 	for (size_t i = 0; i < e->n; i++)
 		if (!e->findings[i].matched)

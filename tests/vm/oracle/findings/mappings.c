@@ -9,73 +9,18 @@
 
 #define EXTENTS_SHOWN 64
 
-/* The object that is being looked at, and what it must be like. */
-struct item {
-	json_object *o;
-	const struct area *area;
-};
-
-static void item_differs(const struct item *m, const char *key, const char *expected)
-{
-	json_object *value = NULL;
-
-	json_object_object_get_ex(m->o, key, &value);
-	differ("pid %d 0x%" PRIx64 "-0x%" PRIx64 " (%s): %s is %s, expected %s", m->area->pid, m->area->start,
-	       m->area->end, source_name(m->area->source), key,
-	       json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN), expected);
-}
-
-static void check_string(const struct item *m, const char *key, const char *expected)
-{
-	const char *value = get_string(m->o, key);
-
-	if (!value || strcmp(value, expected) != 0)
-		item_differs(m, key, expected);
-}
-
-static void check_integer(const struct item *m, const char *key, uint64_t expected)
-{
-	int64_t value;
-	char text[32];
-
-	if (get_integer(m->o, key, &value) && (uint64_t)value == expected)
-		return;
-	snprintf(text, sizeof(text), "%" PRIu64, expected);
-	item_differs(m, key, text);
-}
-
-static void check_address(const struct item *m, const char *key, uint64_t expected)
-{
-	uint64_t value;
-	char text[32];
-
-	if (get_address(m->o, key, &value) && value == expected)
-		return;
-	snprintf(text, sizeof(text), "\"0x%" PRIx64 "\"", expected);
-	item_differs(m, key, text);
-}
-
-static void check_boolean(const struct item *m, const char *key, bool expected)
-{
-	json_object *value;
-
-	if (!json_object_object_get_ex(m->o, key, &value) || !json_object_is_type(value, json_type_boolean) ||
-	    (bool)json_object_get_boolean(value) != expected)
-		item_differs(m, key, expected ? "true" : "false");
-}
-
 static const char *leaf_name(uint64_t size)
 {
 	return size == PAGE ? "4k" : size == PAGE << 9 ? "2m" : "1g";
 }
 
-static uint64_t populated(const struct area *a, uint64_t size)
+static int64_t populated(const struct area *a, uint64_t size)
 {
-	uint64_t sum = 0;
+	int64_t sum = 0;
 
 	for (size_t i = 0; i < a->n_leaves; i++)
 		if (size == 0 || a->leaves[i].size == size)
-			sum += a->leaves[i].end - a->leaves[i].start;
+			sum += (int64_t)(a->leaves[i].end - a->leaves[i].start);
 	return sum;
 }
 
@@ -99,9 +44,8 @@ static bool extent_is(json_object *o, const struct leaf *l)
 	       strcmp(type, type_name(l->type)) == 0 && leaf && strcmp(leaf, leaf_name(l->size)) == 0;
 }
 
-static void extent_differs(const struct item *m, size_t i)
+static void extent_differs(const struct item *m, const struct leaf *l, size_t i)
 {
-	const struct leaf *l = &m->area->leaves[i];
 	char text[160];
 
 	snprintf(text, sizeof(text), "number %zu to be 0x%" PRIx64 "-0x%" PRIx64 " at 0x%" PRIx64 " %s %s", i,
@@ -110,11 +54,10 @@ static void extent_differs(const struct item *m, size_t i)
 }
 
 /* They are told where one type for the whole is not all there is to say. */
-static void check_extents(const struct item *m)
+static void check_extents(const struct item *m, const struct area *a)
 {
-	const struct area *a = m->area;
-	bool told =
-		strcmp(effective(a), "mixed") == 0 || (a->n_leaves && populated(a, 0) < a->end - a->start);
+	bool told = strcmp(effective(a), "mixed") == 0 ||
+		    (a->n_leaves && populated(a, 0) < (int64_t)(a->end - a->start));
 	size_t n = a->n_leaves < EXTENTS_SHOWN ? a->n_leaves : EXTENTS_SHOWN;
 	json_object *extents = NULL;
 
@@ -132,9 +75,9 @@ static void check_extents(const struct item *m)
 	}
 	for (size_t i = 0; i < n; i++)
 		if (!extent_is(json_object_array_get_idx(extents, i), &a->leaves[i]))
-			extent_differs(m, i);
+			extent_differs(m, &a->leaves[i], i);
 	if (a->n_leaves > EXTENTS_SHOWN)
-		check_integer(m, "extents_omitted", a->n_leaves - EXTENTS_SHOWN);
+		check_integer(m, "extents_omitted", (int64_t)a->n_leaves - EXTENTS_SHOWN);
 }
 
 /* Where one physical range explains all populated pages, it begins there. */
@@ -150,9 +93,8 @@ static bool place_by_pages(const struct area *a, uint64_t *ret_phys)
 	return a->n_leaves;
 }
 
-static void check_place(const struct world *w, const struct item *m)
+static void check_place(const struct world *w, const struct item *m, const struct area *a)
 {
-	const struct area *a = m->area;
 	const struct bar *bar;
 	uint64_t phys;
 
@@ -164,13 +106,11 @@ static void check_place(const struct world *w, const struct item *m)
 	if (!bar)
 		return;
 	check_string(m, "device", bar->device);
-	check_integer(m, "region", (uint64_t)bar->index);
+	check_integer(m, "region", bar->index);
 }
 
-static void check_area(const struct world *w, const struct item *m)
+static void check_area(const struct world *w, const struct item *m, const struct area *a)
 {
-	const struct area *a = m->area;
-
 	check_string(m, "source", source_name(a->source));
 	check_string(m, "requested", type_name(a->requested));
 	check_string(m, "effective", effective(a));
@@ -178,10 +118,10 @@ static void check_area(const struct world *w, const struct item *m)
 	check_integer(m, "populated_4k", populated(a, PAGE));
 	check_integer(m, "populated_2m", populated(a, PAGE << 9));
 	check_integer(m, "populated_1g", populated(a, PAGE << 18));
-	check_extents(m);
+	check_extents(m, a);
 	check_boolean(m, "revoked", area_revoked(a));
 	check_boolean(m, "live", !area_revoked(a));
-	check_place(w, m);
+	check_place(w, m, a);
 }
 
 static struct area *find_area(struct world *w, int64_t pid, uint64_t start, uint64_t end)
@@ -198,9 +138,16 @@ static struct area *find_area(struct world *w, int64_t pid, uint64_t start, uint
 	return NULL;
 }
 
+static void describe(const struct area *a, char *ret, size_t size)
+{
+	snprintf(ret, size, "pid %d 0x%" PRIx64 "-0x%" PRIx64 " (%s)", a->pid, a->start, a->end,
+		 source_name(a->source));
+}
+
 static void compare_one(struct world *w, json_object *o)
 {
-	struct item m = {.o = o};
+	char name[128];
+	const struct item m = {.o = o, .name = name};
 	uint64_t start, end;
 	struct area *a;
 	int64_t pid, id;
@@ -217,11 +164,11 @@ static void compare_one(struct world *w, json_object *o)
 		       pid, start, end);
 		return;
 	}
-	m.area = a;
+	describe(a, name, sizeof(name));
 	if (a->id >= 0)
 		differ("pid %" PRId64 " 0x%" PRIx64 "-0x%" PRIx64 ": twice in the ledger", pid, start, end);
 	a->id = id;
-	check_area(w, &m);
+	check_area(w, &m, a);
 }
 
 void compare_areas(struct world *w, json_object *mappings)
@@ -229,10 +176,11 @@ void compare_areas(struct world *w, json_object *mappings)
 	for (size_t i = 0; i < json_object_array_length(mappings); i++)
 		compare_one(w, json_object_array_get_idx(mappings, i));
 	for (size_t i = 0; i < w->n_areas; i++) {
-		const struct area *a = &w->areas[i];
+		char name[128];
 
-		if (a->id < 0)
-			differ("pid %d 0x%" PRIx64 "-0x%" PRIx64 " (%s): in /proc, but not in the ledger",
-			       a->pid, a->start, a->end, source_name(a->source));
+		if (w->areas[i].id >= 0)
+			continue;
+		describe(&w->areas[i], name, sizeof(name));
+		differ("%s: in /proc, but not in the ledger", name);
 	}
 }

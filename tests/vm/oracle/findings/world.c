@@ -4,19 +4,9 @@
 
 #include "findings.h"
 
-#include <ctype.h>
-#include <dirent.h>
-#include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
-#include <linux/kcmp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#define IORESOURCE_MEM 0x200 /* include/linux/ioport.h */
-#define MAX_BARS       6
 
 const char *source_name(enum source source)
 {
@@ -31,45 +21,6 @@ const struct bar *bar_at(const struct world *w, uint64_t phys)
 		if (phys >= w->bars[i].start && phys - w->bars[i].start < w->bars[i].size)
 			return &w->bars[i];
 	return NULL;
-}
-
-static void read_device(struct world *w, const char *device)
-{
-	char path[PATH_MAX], line[256];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource", device);
-	f = fopen(path, "re");
-	if (!f)
-		die("%s: %m", path);
-	for (int i = 0; i < MAX_BARS && fgets(line, sizeof(line), f); i++) {
-		unsigned long long start, end, flags;
-		struct bar *b;
-
-		if (sscanf(line, "%llx %llx %llx", &start, &end, &flags) != 3)
-			die("%s: line %d is not three numbers", path, i + 1);
-		if (!(flags & IORESOURCE_MEM) || end <= start)
-			continue;
-		w->bars = grow(w->bars, w->n_bars, sizeof(*w->bars));
-		b = &w->bars[w->n_bars++];
-		*b = (struct bar){.index = i, .start = start, .size = ((end - start) | (PAGE - 1)) + 1};
-		snprintf(b->device, sizeof(b->device), "%s", device);
-	}
-	fclose(f);
-}
-
-static void read_bars(struct world *w)
-{
-	const char *path = "/sys/bus/pci/devices";
-	struct dirent *d;
-	DIR *dir = opendir(path);
-
-	if (!dir)
-		die("%s: %m", path);
-	while ((d = readdir(dir)))
-		if (d->d_name[0] != '.')
-			read_device(w, d->d_name);
-	closedir(dir);
 }
 
 /* The component of the path before the last: of a file in sysfs the device. */
@@ -105,65 +56,36 @@ static enum source source_of(const char *name, struct area *a)
 	return SOURCE_NONE;
 }
 
-/* Appends the areas of one maps file; false when it has no line at all (gone, or no address space). */
-static bool read_maps(struct world *w, pid_t pid, pid_t reader)
+static void read_maps(struct world *w, pid_t pid)
 {
-	char path[64], line[PATH_MAX + 128];
-	bool any = false;
-	FILE *f;
+	struct maps_line line;
+	pid_t reader;
+	FILE *f = maps_open(pid, &reader);
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/maps", pid, reader);
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f)) {
-		struct area a = {.pid = pid, .reader = reader, .id = -1};
-		int name = 0;
+	while (f && maps_next(f, &line)) {
+		struct area a = {.pid = pid,
+				 .reader = reader,
+				 .start = line.start,
+				 .end = line.end,
+				 .column = line.column,
+				 .id = -1};
 
-		any = true;
-		line[strcspn(line, "\n")] = '\0';
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %" SCNx64 " %*s %*s %n", &a.start, &a.end,
-			   &a.column, &name) != 3 ||
-		    !name || !(a.source = source_of(line + name, &a)))
-			continue;
-		if (a.source == SOURCE_DEVMEM && !bar_at(w, a.column))
+		a.source = source_of(line.name, &a);
+		if (!a.source || (a.source == SOURCE_DEVMEM && !bar_at(w, a.column)))
 			continue; /* other memory is nobody's business */
 		w->areas = grow(w->areas, w->n_areas, sizeof(*w->areas));
 		w->areas[w->n_areas++] = a;
 	}
 	if (f)
 		fclose(f);
-	return any;
 }
 
-/* A thread group whose leader is dead shows its address space only through the other threads. */
-static void read_threads(struct world *w, pid_t pid)
-{
-	char path[64];
-	struct dirent *d;
-	bool any = false;
-	DIR *dir;
-
-	if (read_maps(w, pid, pid))
-		return;
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	dir = opendir(path);
-	while (dir && !any && (d = readdir(dir)))
-		if (isdigit((unsigned char)d->d_name[0]) && atoi(d->d_name) != pid)
-			any = read_maps(w, pid, atoi(d->d_name));
-	if (dir)
-		closedir(dir);
-}
-
-/* vfork(2) and CLONE_VM make processes that share one address space: its VMAs count once. */
+/* The VMAs of an address space that several processes share count once. */
 static pid_t first_with_space(const struct world *w, pid_t pid)
 {
-	for (size_t i = 0; i < w->n_spaces; i++) {
-		long r = syscall(SYS_kcmp, w->spaces[i].pid, pid, KCMP_VM, 0, 0);
-
-		if (r < 0 && errno != ESRCH)
-			die("kcmp(%d, %d, KCMP_VM): %m (needs CONFIG_KCMP and root)", w->spaces[i].pid, pid);
-		if (r == 0)
+	for (size_t i = 0; i < w->n_spaces; i++)
+		if (same_address_space(w->spaces[i].pid, pid))
 			return w->spaces[i].first;
-	}
 	return pid;
 }
 
@@ -172,7 +94,7 @@ static void read_process(struct world *w, pid_t pid)
 	struct address_space space = {.pid = pid};
 	size_t before = w->n_areas;
 
-	read_threads(w, pid);
+	read_maps(w, pid);
 	if (w->n_areas == before)
 		return;
 	space.first = first_with_space(w, pid);
@@ -185,30 +107,14 @@ static void read_process(struct world *w, pid_t pid)
 			w->torn = true;
 }
 
-static int compare_pids(const void *a, const void *b)
-{
-	return *(const pid_t *)a - *(const pid_t *)b;
-}
-
 void world_read(struct world *w)
 {
-	pid_t *pids = NULL;
-	struct dirent *d;
-	size_t n = 0;
-	DIR *dir = opendir("/proc");
+	pid_t *pids;
+	size_t n;
 
-	if (!dir)
-		die("/proc: %m");
 	memset(w, 0, sizeof(*w));
-	read_bars(w);
-	while ((d = readdir(dir)))
-		if (isdigit((unsigned char)d->d_name[0])) {
-			pids = grow(pids, n, sizeof(*pids));
-			pids[n++] = atoi(d->d_name);
-		}
-	closedir(dir);
-	if (n)
-		qsort(pids, n, sizeof(*pids), compare_pids);
+	w->bars = bars_read(NULL, &w->n_bars);
+	pids = pids_read(&n);
 	for (size_t i = 0; i < n; i++)
 		read_process(w, pids[i]);
 	free(pids);
