@@ -3,9 +3,10 @@
 #define VFIOWATCH_DIALECTS_BPF_H
 
 /*
- * The dialects of the uAPI that issue mmap cookies: one adapter for each, all called at the end of a successful
- * ioctl of a VFIO device file. Which ones a loaded driver speaks the daemon finds in the BTF of the modules
- * (source/dialects.c) and says in recorder.dialects; a driver that has just been loaded may speak any.
+ * The dialects of the uAPI that issue mmap cookies: one adapter for each, all called at the end of a
+ * successful ioctl of a VFIO device file. Which ones a loaded driver speaks the daemon finds in the BTF of
+ * the modules (source/dialects.c) and says in recorder.dialects; a driver that has just been loaded may speak
+ * any.
  *
  * What userspace passed is read back: another thread of the process can change it in between and so lie about
  * its own cookie, but not about anybody else's.
@@ -106,12 +107,12 @@ static __always_inline void region_info_issued(struct recorder *r, struct file *
 		__sync_fetch_and_add(&r->untracked_cookies, 1);
 		return;
 	}
-	cookie_begin(&fresh, &key, open_file, 
+	cookie_begin(&fresh, &key, open_file,
 		     open_file->event.flags & EVENT_FILE_VARIANT ? DIALECT_VARIANT : DIALECT_REGION_INFO);
 	if (speaks(r, DIALECT_ALIAS_REGION) && info.flags & REGION_INFO_FLAG_ALIAS) {
 		key.dialect = fresh.event.dialect = DIALECT_ALIAS_REGION;
-		fresh.event.attributes = COOKIE_ATTRIBUTES_KNOWN |
-					 (info.flags & REGION_INFO_FLAG_WC ? COOKIE_WC : 0);
+		fresh.event.attributes =
+			COOKIE_ATTRIBUTES_KNOWN | (info.flags & REGION_INFO_FLAG_WC ? COOKIE_WC : 0);
 		fresh.event.alias_of = alias_of(open_file, info.index);
 	}
 	key.file = (__u64)file;
@@ -131,7 +132,8 @@ struct mmap_attrs {
 	__u32 attrs;
 };
 
-/* The cookie whose attributes are set is the one of region info at the same offset: size and region are its. */
+/* The cookie whose attributes are set is the one of region info at the same offset: size and region are its.
+ */
 struct issued_at {
 	__u64 file, offset;
 	__u64 size;
@@ -201,8 +203,8 @@ static __always_inline void alias_region_made(struct file_entry *open_file, cons
 }
 
 /*
- * One call for cookie and attributes (D3). The proposal has no ioctl number: it is known by its structure, and
- * only where a driver has that.
+ * One call for cookie and attributes (D3). The proposal has no ioctl number: it is known by its structure,
+ * and only where a driver has that.
  */
 #define GET_MMAP_WC (1U << 0)
 
@@ -296,6 +298,8 @@ static __always_inline void dma_buf_issued(struct recorder *r, const struct file
 		return;
 	cookie_begin(&fresh, &key, open_file, DIALECT_DMA_BUF);
 	key.file = (__u64)dmabuf;
+	/* It is a new one: an entry would be that of another whose end was skipped. */
+	bpf_map_delete_elem(&cookies, &key);
 	fresh.event.size = BPF_CORE_READ(dmabuf, size);
 	fresh.event.region = region;
 	dma_buf_layout(&fresh.event, dmabuf);

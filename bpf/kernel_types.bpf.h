@@ -19,7 +19,8 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-/* kernfs_node.parent became __parent, under RCU, in 2025 ("kernfs: Use RCU to access kernfs_node::parent"). */
+/* kernfs_node.parent became __parent, under RCU, in 2025 ("kernfs: Use RCU to access kernfs_node::parent").
+ */
 struct kernfs_node {
 	__u64 id;
 	void *priv;

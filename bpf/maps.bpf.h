@@ -26,10 +26,10 @@ struct vma_entry {
 	__s64 phys_delta;    /* pages: page frame = vm_pgoff + phys_delta */
 	__u64 request_pgoff; /* vm_pgoff as userspace asked for it, before the driver rewrote it */
 	__u32 region;
-	__u16 source;     /* enum mapping_source */
-	__u16 flags;      /* enum event_mapping_flags */
-	__u64 walk_from;  /* where the walk of its pages goes on, 0: at the start */
-	__u64 stale;      /* 1: its pages may have changed without an event since they were read */
+	__u16 source;    /* enum mapping_source */
+	__u16 flags;     /* enum event_mapping_flags */
+	__u64 walk_from; /* where the walk of its pages goes on, 0: at the start */
+	__u64 stale;     /* 1: its pages may have changed without an event since they were read */
 	__u64 candidate; /* audits, see audit.bpf.c: the last one that must see this VMA */
 	__u64 seen;      /* the last one that saw it */
 	__u64 doubts;    /* audits in a row in which it could not be a candidate */
@@ -55,7 +55,7 @@ struct file_entry {
 	struct event_process_id opener;
 	struct bar_range bars[EVENT_BARS]; /* all 0: not PCI */
 	struct region_alias aliases[REGION_ALIASES];
-	__u64 candidate;                   /* audits, as in struct vma_entry */
+	__u64 candidate; /* audits, as in struct vma_entry */
 	__u64 seen;
 };
 

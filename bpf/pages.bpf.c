@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
 /*
- * Pages come and go: what faults put into page tables, what the kernel takes out again, and why the memory type is
- * not the one asked for. What is missed here the next reading of the page tables finds.
+ * Pages come and go: what faults put into page tables, what the kernel takes out again, and why the memory
+ * type is not the one asked for. What is missed here the next reading of the page tables finds.
  */
 
 #include "pages.bpf.h"
@@ -33,7 +33,8 @@ static __always_inline void fault_done(struct vm_fault *vmf, __u64 size)
 	pages_tell(r, WALK_FAULT, entry, vma, start, end);
 }
 
-/* Since the kernel change "vfio/pci: Insert full vma on mmap'd MMIO fault" the whole VMA is filled at once. */
+/* Since the kernel change "vfio/pci: Insert full vma on mmap'd MMIO fault" the whole VMA is filled at once.
+ */
 SEC("fexit/vfio_pci_mmap_fault")
 int BPF_PROG(vfio_fault, struct vm_fault *vmf, unsigned int ret)
 {
@@ -51,42 +52,29 @@ int BPF_PROG(vfio_huge_fault, struct vm_fault *vmf, unsigned int order, unsigned
 	return 0;
 }
 
-static __always_inline void revoked(__u32 scope, __u64 address, __u64 start, __u64 end)
-{
-	struct recorder *r = recorder_get();
-	struct event_header *header;
-	struct event_revoke *body;
-
-	if (!r)
-		return;
-	header = event_reserve(r, EVENT_REVOKE, sizeof(struct event_revoke));
-	if (!header)
-		return;
-	current_identity(&header->who);
-	body = (struct event_revoke *)(header + 1);
-	body->scope = scope;
-	body->pci_address = address;
-	body->phys_start = start;
-	body->phys_end = end;
-	event_submit(r, header);
-}
-
-/* A driver claims the range: with CONFIG_IO_STRICT_DEVMEM mappings of it that come from user space lose their pages. */
+/*
+ * A driver claims the range: with CONFIG_IO_STRICT_DEVMEM, and without iomem=relaxed, mappings of it that
+ * come from user space lose their pages. Whether that is so the function does not tell.
+ */
 SEC("fexit/revoke_iomem")
 int BPF_PROG(iomem_revoked, struct resource *resource)
 {
+	struct recorder *r = recorder_get();
 	__u64 start = BPF_CORE_READ(resource, start), end = BPF_CORE_READ(resource, end);
 
-	if (end >= start && end + 1)
-		revoked(REVOKE_IOMEM, 0, start & ~((1ULL << page_shift) - 1), end + 1);
+	if (r && end >= start && end + 1)
+		revoke_event(r, REVOKE_IOMEM, true, 0, start & ~((1ULL << page_shift) - 1), end + 1);
 	return 0;
 }
 
-/* Reset, or memory decoding is switched off. */
+/* Memory decoding is switched off; the lock that keeps faults away is still held. */
 SEC("fexit/vfio_pci_zap_and_down_write_memory_lock")
 int BPF_PROG(vfio_zapped, struct vfio_pci_core_device *vdev)
 {
-	revoked(REVOKE_DEVICE, pci_address(BPF_CORE_READ(vdev, pdev)), 0, 0);
+	struct recorder *r = recorder_get();
+
+	if (r)
+		revoke_event(r, REVOKE_DEVICE, false, pci_address(BPF_CORE_READ(vdev, pdev)), 0, 0);
 	return 0;
 }
 
@@ -112,9 +100,9 @@ static __always_inline __u32 memtype_of_cache_mode(__u64 mode)
 }
 
 /*
- * memtype_reserve(start, end, requested, *given): what ioremap() and mmaps of whole ranges ask PAT for. Only what
- * can explain a finding is told of: write-combining, or another type than asked for. Arguments are taken by number,
- * as old verifiers refuse the enum pointer.
+ * memtype_reserve(start, end, requested, *given): what ioremap() and mmaps of whole ranges ask PAT for. Only
+ * what can explain a finding is told of: write-combining, or another type than asked for. Arguments are taken
+ * by number, as old verifiers refuse the enum pointer.
  */
 SEC("fexit/memtype_reserve")
 int memtype_reserved(__u64 *ctx)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
 /*
- * Recording: what VFIO issues, what maps BARs, and how long it lives. Attached by trampolines to functions of the
- * vfio modules, to the other ways to map a BAR, and to the two places where the kernel copies and frees VMAs. The tables hold the truth; the
- * events are hints of it.
+ * Recording: what VFIO issues, what maps BARs, and how long it lives. Attached by trampolines to functions of
+ * the vfio modules, to the other ways to map a BAR, and to the two places where the kernel copies and frees
+ * VMAs. The tables hold the truth; the events are hints of it.
  *
  * The kernel skips such a program when it is already running on the CPU, also when that run was merely
  * preempted (__bpf_prog_enter_recur() in kernel/bpf/trampoline.c). On a preemptible kernel that happens, and
@@ -123,10 +123,29 @@ static __always_inline void device_ioctl(struct file *file, unsigned int cmd, co
 		get_mmap_issued(r, file, open_file, arg);
 }
 
+/*
+ * Reset takes the pages of mappings, and has given the lock back by now. The function that does it is no hook
+ * for that: compilers inline it, and a hot reset, which concerns other devices too, does without.
+ */
+static __always_inline void device_was_reset(struct file *file, unsigned int cmd)
+{
+	struct recorder *r = recorder_get();
+	struct file_entry *open_file;
+	__u64 key = (__u64)file;
+
+	open_file = bpf_map_lookup_elem(&files, &key);
+	if (!r || !open_file)
+		return;
+	revoke_event(r, cmd == VFIO_DEVICE_RESET ? REVOKE_DEVICE : REVOKE_VFIO, true,
+		     open_file->event.pci_address, 0, 0);
+}
+
 /* Numbers above those of the released kernels are looked at for the dialects that may have them. */
 SEC("fexit/vfio_device_fops_unl_ioctl")
 int BPF_PROG(vfio_device_ioctl, struct file *file, unsigned int cmd, unsigned long arg, long ret)
 {
+	if (cmd == VFIO_DEVICE_RESET || cmd == VFIO_DEVICE_PCI_HOT_RESET)
+		device_was_reset(file, cmd);
 	if (ret < 0 || (cmd != VFIO_DEVICE_GET_REGION_INFO && cmd != VFIO_DEVICE_FEATURE &&
 			(cmd < SET_MMAP_ATTRS || cmd >> 8 != SET_MMAP_ATTRS >> 8)))
 		return 0;
@@ -191,7 +210,8 @@ static __always_inline struct vma_entry *begun_entry(__u64 key, const __u64 **re
 }
 
 /* Tells of a new mapping whose entry is complete but for id and time. */
-static __always_inline void mapping_made(struct recorder *r, struct vma_entry *entry, struct vm_area_struct *vma)
+static __always_inline void mapping_made(struct recorder *r, struct vma_entry *entry,
+					 struct vm_area_struct *vma)
 {
 	struct event_header *header = event_reserve(r, EVENT_MAP, sizeof(struct event_mapping));
 	struct event_mapping *body;
@@ -282,7 +302,8 @@ int BPF_PROG(pci_mapped, struct pci_dev *pdev, int bar, struct vm_area_struct *v
 
 	if (ret || state != PCI_MMAP_MEM || bar < 0 || bar >= EVENT_BARS)
 		return 0;
-	/* As a plain number: old verifiers refuse a computed index into what they know as a struct pci_dev. */
+	/* As a plain number: old verifiers refuse a computed index into what they know as a struct pci_dev.
+	 */
 	bpf_get_func_arg(ctx, 0, &device);
 	pci_facts(&entry, fops == kernfs_file_fops_address ? SOURCE_SYSFS : SOURCE_OTHER,
 		  (struct pci_dev *)device, bar);
@@ -308,9 +329,13 @@ int BPF_PROG(devmem_mmap, struct file *file, struct vm_area_struct *vma, int ret
 
 /* Where /dev/mem prepares its mappings before there is a VMA ("mmap_prepare"), the kernel fills them here. */
 SEC("fexit/remap_pfn_range_complete")
-int BPF_PROG(devmem_mmap_complete, struct vm_area_struct *vma, struct mmap_action *action, int ret)
+int BPF_PROG(devmem_mmap_complete, struct vm_area_struct *vma)
 {
-	if (!ret && mmap_mem_ops_address && (__u64)vma->vm_ops == mmap_mem_ops_address)
+	__u64 ret = 0;
+
+	/* What comes after the VMA is not the same on all kernels that have it. */
+	bpf_get_func_ret(ctx, &ret);
+	if (!(__s32)ret && mmap_mem_ops_address && (__u64)vma->vm_ops == mmap_mem_ops_address)
 		devmem_mapped(vma);
 	return 0;
 }

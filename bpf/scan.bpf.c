@@ -192,9 +192,10 @@ __u64 walk_everything = 0;
 __u64 walks_unfinished = 0;
 
 /*
- * What the page tables say of a mapping, as rows of EVENT_PAGES. A walk is cut after WALK_STEPS tables or WALK_ROWS
- * rows, so the daemon reads until none is unfinished. If the rows do not fit into what is left of the reader's
- * buffer the kernel calls again for the same entry, so nothing may be noted before they were taken.
+ * What the page tables say of a mapping, as rows of EVENT_PAGES. A walk is cut after WALK_STEPS tables or
+ * WALK_ROWS rows, so the daemon reads until none is unfinished. If the rows do not fit into what is left of
+ * the reader's buffer the kernel calls again for the same entry, so nothing may be noted before they were
+ * taken.
  */
 SEC("iter/bpf_map_elem")
 int read_pages(struct bpf_iter__bpf_map_elem *ctx)
@@ -211,19 +212,20 @@ int read_pages(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	if (!walk_everything && !entry->stale && !entry->walk_from)
 		return 0;
+	from = entry->stale ? 0 : entry->walk_from;
 	key = *address;
 	vma = (struct vm_area_struct *)key;
 	id = entry->mapping_id;
 	settled = vma_settled(vma, entry);
 	start = BPF_CORE_READ(vma, vm_start);
 	end = BPF_CORE_READ(vma, vm_end);
-	from = entry->walk_from;
 	if (from > start && from < end)
 		start = from;
 	if (start >= end || end >> 63)
 		return 0;
 	/* What happens while the walk goes on is newer than it. */
 	time_ns = bpf_ktime_get_boot_ns();
+	entry->stale = 0;
 	w = walk_pages(WALK_ITERATOR, id, vma, start, end);
 	if (!w)
 		return 0;
@@ -240,14 +242,16 @@ int read_pages(struct bpf_iter__bpf_map_elem *ctx)
 	asm volatile("" : "+r"(size));
 	if (size > sizeof(w->rows))
 		return 0;
-	if (bpf_seq_write(ctx->meta->seq, w->rows, size))
+	if (bpf_seq_write(ctx->meta->seq, w->rows, size)) {
+		again->stale = 1;
 		return 0;
-	if (w->cursor < end) {
+	}
+	again->walk_from = 0;
+	if (w->broken || !settled) {
+		again->stale = 1;
+	} else if (w->cursor < end) {
 		again->walk_from = w->cursor;
 		__sync_fetch_and_add(&walks_unfinished, 1);
-	} else {
-		again->walk_from = 0;
-		again->stale = !settled;
 	}
 	return 0;
 }

@@ -26,8 +26,11 @@ static __always_inline void vfio_facts(struct vma_entry *entry, const struct fil
 
 #define MODULE_NAME_WORDS (EVENT_MODULE_LEN / 8)
 
-/* Whether the module that exported it is a VFIO driver, for a DMABUF that was exported before recording began. */
-static __always_inline bool exported_by_vfio(struct dma_buf *dmabuf)
+/*
+ * Whether the module that exported it is a VFIO driver. While one that has just been loaded is not known yet,
+ * it is that the cookie was seen to be issued.
+ */
+static __always_inline bool exported_by_vfio(struct dma_buf *dmabuf, const struct cookie_entry *cookie)
 {
 	struct module *owner = BPF_CORE_READ(dmabuf, owner);
 	__u64 name[MODULE_NAME_WORDS] = {}, different;
@@ -35,8 +38,10 @@ static __always_inline bool exported_by_vfio(struct dma_buf *dmabuf)
 
 	if (vfio_pci_dmabuf_ops_address && (__u64)BPF_CORE_READ(dmabuf, ops) == vfio_pci_dmabuf_ops_address)
 		return true;
-	if (!owner || !r)
+	if (!r)
 		return false;
+	if (!owner || r->dialects_at != r->modules)
+		return cookie;
 	bpf_core_read(name, sizeof(name), &owner->name);
 	for (int i = 0; i < EVENT_DRIVERS_MAX; i++) {
 		const __u64 *driver = (const __u64 *)r->drivers[i];
@@ -51,7 +56,8 @@ static __always_inline bool exported_by_vfio(struct dma_buf *dmabuf)
 	return false;
 }
 
-/* DMABUFs that no VFIO driver exported are none of ours. Of one whose export was not seen the pages tell where it is. */
+/* DMABUFs that no VFIO driver exported are none of ours. Of one whose export was not seen the pages tell
+ * where it is. */
 static __always_inline bool dma_buf_facts(struct vma_entry *entry, struct file *file,
 					  const struct vm_operations_struct *ops)
 {
@@ -59,7 +65,8 @@ static __always_inline bool dma_buf_facts(struct vma_entry *entry, struct file *
 	struct cookie_key key = {.file = (__u64)dmabuf, .dialect = DIALECT_DMA_BUF};
 	struct cookie_entry *cookie = bpf_map_lookup_elem(&cookies, &key);
 
-	if (!cookie && !exported_by_vfio(dmabuf))
+	/* An entry may be that of another DMABUF, whose end was skipped. */
+	if (!exported_by_vfio(dmabuf, cookie))
 		return false;
 	entry->region = EVENT_REGION_UNKNOWN;
 	if (cookie) {
@@ -74,8 +81,8 @@ static __always_inline bool dma_buf_facts(struct vma_entry *entry, struct file *
 }
 
 /*
- * What pci_mmap_resource_range() maps: vm_pgoff is the page frame, all pages are there at once, and faults find no
- * handler (kernfs puts its own in front, which asks for the driver's).
+ * What pci_mmap_resource_range() maps: vm_pgoff is the page frame, all pages are there at once, and faults
+ * find no handler (kernfs puts its own in front, which asks for the driver's).
  */
 static __always_inline void pci_facts(struct vma_entry *entry, __u16 source, struct pci_dev *pdev, __u32 bar)
 {
@@ -119,8 +126,8 @@ static __always_inline void page_frame_facts(struct vma_entry *entry, __u16 sour
 }
 
 /*
- * Fills @entry, but for its id and times, with what @vma maps; false if that is none of our sources. @open_file is
- * the entry of a VFIO device file, else NULL.
+ * Fills @entry, but for its id and times, with what @vma maps; false if that is none of our sources.
+ * @open_file is the entry of a VFIO device file, else NULL.
  */
 static __always_inline bool vma_facts(struct vma_entry *entry, struct vm_area_struct *vma, struct file *file,
 				      const struct file_entry *open_file)
@@ -150,8 +157,8 @@ static __always_inline bool vma_facts(struct vma_entry *entry, struct vm_area_st
 }
 
 /*
- * Whether an entry known under the address of a VMA was made for this very one, and not for one that was there
- * before, if the end of that one and the beginning of this one were both skipped.
+ * Whether an entry known under the address of a VMA was made for this very one, and not for one that was
+ * there before, if the end of that one and the beginning of this one were both skipped.
  */
 static __always_inline bool same_mapping(const struct vma_entry *known, const struct vma_entry *found)
 {

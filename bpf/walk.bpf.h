@@ -8,31 +8,33 @@
  *
  * Page tables are freed by RCU (CONFIG_MMU_GATHER_RCU_TABLE_FREE) and an address space keeps its top level
  * until its last VMA is freed. So while the VMA is in our table, which the caller makes sure of afterwards,
- * what is read here were page tables at least when the program began. A read that fails counts as not
- * populated.
+ * what is read here were page tables at least when the program began. A read that fails ends the walk: what
+ * lies behind stays unknown.
  */
 
 #include "facts.bpf.h"
 
 #include "vfiowatch/memtype.h"
 
-/* Rows that one walk makes at most; further ones are for the next walk, which goes on where this one ended. */
-#define WALK_ROWS  24
+/* Rows that one walk makes at most; further ones are for the next walk, which goes on where this one ended.
+ */
+#define WALK_ROWS 24
 
 /* One more for what is left at the end; a power of two, see walk_row_at(). */
 #define WALK_ROWS_ROOM 32
 
-/* Tables looked at in one walk: the program runs without a break, so this bounds how long it holds the CPU. */
-#define WALK_STEPS 1024
+/* Tables looked at in one walk: the program runs without a break, so this bounds how long it holds the CPU.
+ */
+#define WALK_STEPS    1024
 
 #define TABLE_ENTRIES 512
 
 /* arch/x86/include/asm/pgtable_types.h */
-#define X86_PRESENT  (1ULL << 0)
-#define X86_PWT      (1ULL << 3)
-#define X86_PCD      (1ULL << 4)
-#define X86_PSE      (1ULL << 7) /* in a 4 KiB entry: PAT */
-#define X86_PROTNONE (1ULL << 8) /* if not present: kept, but no access; the address is inverted */
+#define X86_PRESENT   (1ULL << 0)
+#define X86_PWT       (1ULL << 3)
+#define X86_PCD       (1ULL << 4)
+#define X86_PSE       (1ULL << 7) /* in a 4 KiB entry: PAT */
+#define X86_PROTNONE  (1ULL << 8) /* if not present: kept, but no access; the address is inverted */
 
 #define X86_TYPE_BITS (X86_PRESENT | X86_PWT | X86_PCD | X86_PSE)
 
@@ -59,11 +61,12 @@ struct row_pages {
 };
 
 struct walk {
-	__u64 cursor, end;      /* what is left to look at */
+	__u64 cursor, end; /* what is left to look at */
 	__u64 pgd, page_offset, physical_mask;
-	__u64 expected;         /* type bits and address of the leaf that would go on with the run */
+	__u64 expected;            /* type bits and address of the leaf that would go on with the run */
 	struct event_page_run run; /* in the making; start == end: none */
 	__u32 pgdir_shift;
+	__u32 broken;           /* a table could not be read: nothing is known from the cursor on */
 	__u32 index, index_end; /* entries of table to look at */
 	__u32 n_rows;           /* complete ones */
 	struct row_pages rows[WALK_ROWS_ROOM];
@@ -129,7 +132,8 @@ static __always_inline void walk_end_run(struct walk *w)
 	w->run.start = w->run.end = 0;
 }
 
-static __always_inline void walk_add(struct walk *w, __u64 start, __u64 end, __u64 phys, __u32 type, __u32 leaf)
+static __always_inline void walk_add(struct walk *w, __u64 start, __u64 end, __u64 phys, __u32 type,
+				     __u32 leaf)
 {
 	struct event_page_run *run = &w->run;
 
@@ -232,21 +236,22 @@ static __always_inline void walk_table(struct walk_context *context, __u64 table
 
 	w->index = index;
 	w->index_end = pages < TABLE_ENTRIES - index ? index + pages : TABLE_ENTRIES;
-	/* What cannot be read is zeroed. */
 	if (pages == 1)
-		bpf_probe_read_kernel(&w->table[index], 8, (void *)(table + index * 8));
+		w->broken = bpf_probe_read_kernel(&w->table[index], 8, (void *)(table + index * 8)) != 0;
 	else
-		bpf_probe_read_kernel(w->table, sizeof(w->table), (void *)table);
-	bpf_loop(TABLE_ENTRIES + 1, walk_entries, context, 0);
+		w->broken = bpf_probe_read_kernel(w->table, sizeof(w->table), (void *)table) != 0;
+	if (!w->broken)
+		bpf_loop(TABLE_ENTRIES + 1, walk_entries, context, 0);
 }
 
 /* The entry for the cursor in the table at @table of the level whose entries span 1 << @shift bytes. */
-static __always_inline __u64 walk_entry(const struct walk *w, __u64 table, __u32 shift)
+static __always_inline __u64 walk_entry(struct walk *w, __u64 table, __u32 shift)
 {
 	__u64 entry = 0;
 
-	bpf_probe_read_kernel(&entry, sizeof(entry),
-			      (void *)(table + (w->cursor >> shift & (TABLE_ENTRIES - 1)) * 8));
+	if (bpf_probe_read_kernel(&entry, sizeof(entry),
+				  (void *)(table + (w->cursor >> shift & (TABLE_ENTRIES - 1)) * 8)))
+		w->broken = 1;
 	return entry;
 }
 
@@ -254,6 +259,8 @@ static __always_inline void walk_skip(struct walk *w, __u32 shift)
 {
 	__u64 next = ((w->cursor >> shift) + 1) << shift;
 
+	if (w->broken)
+		return;
 	w->expected = 0;
 	w->cursor = next < w->end ? next : w->end;
 }
@@ -277,7 +284,7 @@ static long walk_step(__u32 i, struct walk_context *context)
 	struct walk *w = context->walk;
 	__u64 entry, table = w->pgd;
 
-	if (w->cursor >= w->end || w->n_rows >= WALK_ROWS)
+	if (w->cursor >= w->end || w->n_rows >= WALK_ROWS || w->broken)
 		return 1;
 	if (w->pgdir_shift == 48) {
 		entry = walk_entry(w, table, 48);
@@ -319,8 +326,8 @@ static __always_inline __u64 read_word(__u64 address, __u64 otherwise)
 }
 
 /*
- * Walks @vma from @start to @end at most. Afterwards w->n_rows rows are complete, and if cursor is not end the
- * walk was cut short there. NULL: this architecture's page tables are not known.
+ * Walks @vma from @start to @end at most. Afterwards w->n_rows rows are complete, and if cursor is not end
+ * the walk was cut short there. NULL: this architecture's page tables are not known.
  */
 static __always_inline struct walk *walk_pages(__u32 user, __u64 mapping_id, struct vm_area_struct *vma,
 					       __u64 start, __u64 end)
@@ -340,7 +347,7 @@ static __always_inline struct walk *walk_pages(__u32 user, __u64 mapping_id, str
 	w->page_offset = read_word(page_offset_base_address, X86_PAGE_OFFSET);
 	w->physical_mask = read_word(physical_mask_address, X86_PHYSICAL_MASK) & X86_PHYSICAL_MASK;
 	w->pgdir_shift = (__u32)read_word(pgdir_shift_address, 39);
-	w->n_rows = 0;
+	w->n_rows = w->broken = 0;
 	w->run.start = w->run.end = w->expected = 0;
 	w->rows[0].pages.mapping_id = mapping_id;
 	w->rows[0].pages.start = start;

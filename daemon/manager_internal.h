@@ -37,6 +37,7 @@ struct manager {
 	bool audit_due;          /* the last audit failed, or none was made since recording began */
 	uint64_t skipped_in_all; /* also by programs that were let go since */
 	struct probes_skips skipped; /* at the last audit */
+	uint64_t untracked_cookies;  /* of the recorder, as last doubted */
 	uint64_t suspect;    /* recorder.suspect at the last audit */
 	uint64_t audited_ns; /* CLOCK_BOOTTIME of the last audit */
 	uint64_t audits;

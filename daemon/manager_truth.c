@@ -84,7 +84,14 @@ static void finding_changed(void *userdata, enum finding_change_kind what, const
 {
 	struct manager *manager = userdata;
 
-	journal_conflict(manager->journal, manager_now_ns(), what, finding, ledger_arch(manager->model.ledger));
+	journal_conflict(manager->journal, manager_now_ns(), what, finding,
+			 ledger_arch(manager->model.ledger));
+}
+
+/* Without memory the findings are brought up to date by a later event. */
+static void settle(struct manager *manager)
+{
+	model_settle(&manager->model, finding_changed, manager);
 }
 
 static void apply(struct manager *manager, const struct event *event)
@@ -118,21 +125,25 @@ static void apply(struct manager *manager, const struct event *event)
 static void note_losses(struct manager *manager);
 
 /*
- * A mapping of an offset that nobody was seen to be given: before a program is blamed, what may have been missed is
- * taken note of.
+ * A mapping of an offset that nobody was seen to be given: before a program is blamed, what may have been
+ * missed is taken note of.
  */
 static void doubt_unissued(struct manager *manager, const struct event *event)
 {
 	const struct device_file *file = ledger_file(manager->model.ledger, event->mapping.file_id);
+	struct recorder *recorder = probes_recorder(manager->probes);
 	struct probes_skips skips;
+	uint64_t untracked;
 
 	if (event->mapping.source != SOURCE_VFIO || !file ||
 	    ledger_cookie_at(manager->model.ledger, file, event->mapping.offset))
 		return;
 	note_losses(manager);
 	probes_skipped(manager->probes, &skips);
-	if (skips.cookies != manager->skipped.cookies)
+	untracked = __atomic_load_n(&recorder->untracked_cookies, __ATOMIC_ACQUIRE);
+	if (skips.cookies != manager->skipped.cookies || untracked != manager->untracked_cookies)
 		ledger_cookies_uncertain(manager->model.ledger);
+	manager->untracked_cookies = untracked;
 }
 
 void manager_on_event(void *userdata, const struct event *event)
@@ -185,8 +196,9 @@ static int read_mappings(struct manager *manager)
 	return r;
 }
 
-/* Runs that go on with walks which were cut short; what is left then comes with the next reading. */
-#define WALK_RUNS_MAX 4096
+/* Runs that go on with walks which were cut short: enough for all the runs that the ledger keeps of a
+ * mapping, and for 128 GiB of it. What is left then comes with the next reading. */
+#define WALK_RUNS_MAX 64
 
 /* Reads page tables: of all mappings, or of those whose pages may have changed without an event. */
 static int walk_pages(struct manager *manager, bool everything)
@@ -201,6 +213,7 @@ static int walk_pages(struct manager *manager, bool everything)
 		if (probes_walk(manager->probes, false) == 0)
 			break;
 	}
+	settle(manager);
 	return 0;
 }
 
@@ -340,8 +353,9 @@ static void look_again(struct manager *manager)
 }
 
 /*
- * How often all page tables are walked while nobody asks: changes that no event tells of are found then. A walk that
- * takes long makes the next one wait longer, so that all of them together take a hundredth of one CPU at most.
+ * How often all page tables are walked while nobody asks: changes that no event tells of are found then. A
+ * walk that takes long makes the next one wait longer, so that all of them together take a hundredth of one
+ * CPU at most.
  */
 #define WALK_INTERVAL_USEC 10000000ULL
 #define WALK_SHARE         100
@@ -395,6 +409,7 @@ void manager_on_drained(void *userdata)
 		r = read_everything(manager);
 	else if (r == 0 && manager->mappings_changed)
 		r = read_mappings(manager);
+	settle(manager);
 	if (r >= 0)
 		r = walk_due_pages(manager);
 	if (r < 0)

@@ -85,12 +85,16 @@ static const char *revoke_detail(struct json_object *row, char *out, size_t size
 {
 	const char *start = row_string(row, "phys_start"), *end = row_string(row, "phys_end");
 	const char *scope = row_string(row, "scope");
+	const char *taken = json_object_get_boolean(row_value(row, "uncertain")) ? "may be taken" : "taken";
 
 	if (scope && strcmp(scope, "device") == 0)
-		return "pages of all VFIO mappings of the device taken";
-	if (!start || !end)
+		snprintf(out, size, "pages of all VFIO mappings of the device %s", taken);
+	else if (scope && strcmp(scope, "vfio") == 0)
+		snprintf(out, size, "pages of VFIO mappings of any device %s", taken);
+	else if (start && end)
+		snprintf(out, size, "%s-%s: pages of mappings not of VFIO %s", start, end, taken);
+	else
 		return scope;
-	snprintf(out, size, "%s-%s: pages of mappings not of VFIO taken", start, end);
 	return out;
 }
 

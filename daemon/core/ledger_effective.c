@@ -106,6 +106,22 @@ static bool next_part(const struct mapping *mapping, enum memtype requested, uin
 	return false;
 }
 
+/* Where nobody reads page tables a mapping counts with what it asked for. */
+static bool whole_piece(const struct mapping *mapping, enum memtype requested, uint64_t *cursor,
+			struct piece *ret)
+{
+	if (*cursor >= mapping->end || !mapping->phys_known || requested == MEMTYPE_UNKNOWN)
+		return false;
+	*cursor = mapping->end;
+	*ret = (struct piece){
+		.start = mapping->start,
+		.end = mapping->end,
+		.phys_start = mapping->phys_start,
+		.type = requested,
+	};
+	return true;
+}
+
 bool mapping_next_piece(const struct ledger *ledger, const struct mapping *mapping, uint64_t *cursor,
 			struct piece *ret)
 {
@@ -113,7 +129,11 @@ bool mapping_next_piece(const struct ledger *ledger, const struct mapping *mappi
 	struct piece next;
 	uint64_t ahead;
 
-	if (!mapping->live || mapping_revoked(mapping) || !next_part(mapping, requested, cursor, ret))
+	if (!mapping->live || mapping_revoked(mapping))
+		return false;
+	if (!memtype_arch_walked(ledger->arch) && mapping->told_start == mapping->told_end)
+		return whole_piece(mapping, requested, cursor, ret);
+	if (!next_part(mapping, requested, cursor, ret))
 		return false;
 	ahead = *cursor;
 	while (next_part(mapping, requested, &ahead, &next) && next.start == ret->end &&

@@ -402,7 +402,8 @@ static int mapping_complete(struct ledger *ledger, struct mapping *mapping, cons
 static bool mapping_has_no_pages_yet(const struct ledger *ledger, const struct mapping *mapping,
 				     const struct event *event, bool early)
 {
-	return event->header.type == EVENT_MAP && mapping->live && !mapping->no_fault && !early &&
+	return memtype_arch_walked(ledger->arch) && event->header.type == EVENT_MAP && mapping->live &&
+	       !mapping->no_fault && !early &&
 	       event->header.time_ns >= ledger->revoked_ns && event->header.time_ns >= ledger->pages_lost_ns;
 }
 

@@ -5,8 +5,8 @@
 /* Counts the mapping as due for a walk, or not any more. A limit is not overcome by walking again. */
 void pages_count(struct ledger *ledger, struct mapping *mapping)
 {
-	bool due =
-		mapping->live && mapping->start < mapping->end && !mapping->pages_known && !mapping->runs_cut;
+	bool due = mapping->live && mapping->start < mapping->end && !mapping->pages_known &&
+		   !mapping->runs_cut && memtype_arch_walked(ledger->arch);
 
 	if (due && !mapping->pages_due)
 		ledger->pages_due++;
@@ -424,9 +424,38 @@ static bool concerns(const struct event_revoke *revoke, const struct device *dev
 {
 	if (!mapping->live)
 		return false;
-	if (revoke->scope == REVOKE_DEVICE)
+	switch (revoke->scope) {
+	case REVOKE_VFIO:
+		return is_through_vfio(mapping);
+	case REVOKE_DEVICE:
 		return device && mapping->device == device && is_through_vfio(mapping);
-	return !is_through_vfio(mapping);
+	default:
+		return !is_through_vfio(mapping);
+	}
+}
+
+/* Whether a revoke of these bytes may have met the mapping: one that lies elsewhere is left alone. */
+static bool may_have_bytes(const struct mapping *mapping, uint64_t start, uint64_t end)
+{
+	bool meets = !mapping->pages_known;
+
+	for (size_t i = 0; i < mapping->n_runs && !meets; i++) {
+		const struct page_run *run = &mapping->runs[i];
+
+		meets = run->phys_start < end && start < run->phys_start + (run->end - run->start);
+	}
+	return meets;
+}
+
+/* What the pages are must be read. */
+static bool revoke_perhaps(struct ledger *ledger, struct mapping *mapping, const struct event_revoke *revoke)
+{
+	bool was_known = mapping->pages_known, had_runs = mapping->n_runs > 0;
+
+	if (revoke->scope == REVOKE_IOMEM && !may_have_bytes(mapping, revoke->phys_start, revoke->phys_end))
+		return false;
+	pages_forget(ledger, mapping);
+	return was_known || had_runs;
 }
 
 static bool mapping_revoke(struct ledger *ledger, struct mapping *mapping, const struct event *event)
@@ -439,6 +468,8 @@ static bool mapping_revoke(struct ledger *ledger, struct mapping *mapping, const
 		return false;
 	if (mapping->revoked_ns < time_ns)
 		mapping->revoked_ns = time_ns;
+	if (revoke->uncertain)
+		return revoke_perhaps(ledger, mapping, revoke);
 	if (revoke->scope == REVOKE_IOMEM && time_ns >= mapping->populated_ns)
 		return revoke_bytes(ledger, mapping, revoke->phys_start & ~(uint64_t)(PAGE_UNIT - 1),
 				    (revoke->phys_end - 1) | (PAGE_UNIT - 1));
@@ -456,6 +487,8 @@ static const struct device *revoked_device(const struct ledger *ledger, const st
 	char name[EVENT_NAME_LEN + 1];
 	uint32_t region;
 
+	if (revoke->scope == REVOKE_VFIO)
+		return NULL;
 	if (revoke->scope == REVOKE_IOMEM)
 		return ledger_device_at(ledger, revoke->phys_start, &region);
 	ledger_pci_name(revoke->pci_address, name);
@@ -464,6 +497,10 @@ static const struct device *revoked_device(const struct ledger *ledger, const st
 
 static bool revoke_is_good(const struct event_revoke *revoke)
 {
+	if (revoke->uncertain > 1)
+		return false;
+	if (revoke->scope == REVOKE_VFIO)
+		return revoke->uncertain;
 	if (revoke->scope == REVOKE_DEVICE)
 		return revoke->pci_address >> PCI_ADDRESS_BITS == 0;
 	return revoke->scope == REVOKE_IOMEM && revoke->phys_start < revoke->phys_end;

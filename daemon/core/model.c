@@ -24,16 +24,42 @@ void model_done(struct model *model)
 	model->ledger = ledger_free(model->ledger);
 }
 
+/* Runs of a mapping up to which its findings follow every event: what they cost grows with the runs. */
+#define RUNS_AT_ONCE 64
+
+static bool may_wait(const struct change *change)
+{
+	return change->mapping && change->mapping->n_runs > RUNS_AT_ONCE;
+}
+
+int model_settle(struct model *model, finding_notify notify, void *userdata)
+{
+	int r;
+
+	if (!model->pending_ns)
+		return 0;
+	r = findings_update(model->findings, model->ledger, model->pending_ns, notify, userdata);
+	if (r == 0)
+		model->pending_ns = 0;
+	return r;
+}
+
 int model_apply(struct model *model, const struct event *event, struct model_change *ret,
 		finding_notify notify, void *userdata)
 {
+	bool of_pages = event->header.type == EVENT_POPULATE || event->header.type == EVENT_PAGES;
 	int r, lint_r;
 
 	*ret = (struct model_change){};
-	r = ledger_apply(model->ledger, event, &ret->change);
+	r = of_pages ? 0 : model_settle(model, notify, userdata);
+	if (r == 0)
+		r = ledger_apply(model->ledger, event, &ret->change);
 	if (r < 0)
 		return r;
 	lint_r = lints_apply(model->lints, model->ledger, event, &ret->change, &ret->lint, &ret->lint_is_new);
-	r = findings_update(model->findings, model->ledger, event->header.time_ns, notify, userdata);
+	model->pending_ns = event->header.time_ns ? event->header.time_ns : 1;
+	if (of_pages && may_wait(&ret->change))
+		return lint_r;
+	r = model_settle(model, notify, userdata);
 	return r < 0 ? r : lint_r;
 }

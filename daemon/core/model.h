@@ -15,6 +15,7 @@ struct model {
 	struct ledger *ledger;
 	struct findings *findings;
 	struct lints *lints;
+	uint64_t pending_ns; /* the findings are not up to date with what happened then; 0: they are */
 };
 
 /* Returns 0 or -ENOMEM. The caller frees what is in @ret with model_done(). */
@@ -33,5 +34,11 @@ struct model_change {
  */
 int model_apply(struct model *model, const struct event *event, struct model_change *ret,
 		finding_notify notify, void *userdata);
+
+/*
+ * A mapping whose pages are in very many runs has its findings brought up to date only before the next event that is
+ * not of pages, and by this: to be called when a batch of events is over. Returns 0 or -ENOMEM: a later call does it.
+ */
+int model_settle(struct model *model, finding_notify notify, void *userdata);
 
 #endif

@@ -289,7 +289,12 @@ static void put_revoke(struct row *row, const struct event *event, const struct 
 	row_address(row, "phys_start", revoke->phys_start, is_iomem);
 	row_address(row, "phys_end", revoke->phys_end, is_iomem);
 	row_null(row, "requested");
-	row_text(row, "scope", is_iomem ? "iomem" : "device", SIZE_MAX);
+	row_text(row, "scope",
+		 is_iomem                       ? "iomem"
+		 : revoke->scope == REVOKE_VFIO ? "vfio"
+						: "device",
+		 SIZE_MAX);
+	row_bool(row, "uncertain", revoke->uncertain, true);
 }
 
 static void put_reservation(struct row *row, const struct event *event, const struct subject *subject)

@@ -14,7 +14,8 @@
 #include "cleanup.h"
 #include "vfiowatch/event.h"
 
-/* What userspace passes; the names of those that are no kernel's yet are those of the proposals (docs/architecture.md). */
+/* What userspace passes; the names of those that are no kernel's yet are those of the proposals
+ * (docs/architecture.md). */
 static const struct {
 	enum cookie_dialect dialect;
 	const char *type;

@@ -106,7 +106,8 @@ static bool symbol_is(const struct kernel_symbol *symbol, const char *name, cons
 
 	if (strcmp(symbol->name, name) != 0)
 		return false;
-	return *module != '[' || (strncmp(module + 1, symbol->module, length) == 0 && module[length + 1] == ']');
+	return *module != '[' ||
+	       (strncmp(module + 1, symbol->module, length) == 0 && module[length + 1] == ']');
 }
 
 /* The file has some hundred thousand lines, so only those that match are looked at closely. */

@@ -198,7 +198,8 @@ static struct bpf_program *recording_program(const struct recording *recording, 
 	struct bpf_program *program =
 		bpf_object__find_program_by_name(recording->record->obj, targets[i].program);
 
-	return program ? program : bpf_object__find_program_by_name(recording->pages->obj, targets[i].program);
+	return program ? program
+		       : bpf_object__find_program_by_name(recording->pages->obj, targets[i].program);
 }
 
 static void recording_done(struct recording *recording)

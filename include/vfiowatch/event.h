@@ -42,10 +42,10 @@ enum event_type {
 			 is that of the original and is settled by a later EVENT_MAPPING */
 	EVENT_UNMAP,  /* struct event_mapping: the VMA is gone; only mapping_id is set */
 	EVENT_MODULE, /* struct event_module: a kernel module was loaded or freed */
-	EVENT_POPULATE,    /* struct event_pages: a fault or an mmap filled page-table entries */
-	EVENT_REVOKE,      /* struct event_revoke: the kernel took away page-table entries of BARs */
-	EVENT_RESERVATION, /* struct event_reservation: the kernel reserved physical bytes with WC, or with
-			      another memory type than was asked for */
+	EVENT_POPULATE,     /* struct event_pages: a fault or an mmap filled page-table entries */
+	EVENT_REVOKE,       /* struct event_revoke: the kernel took away page-table entries of BARs */
+	EVENT_RESERVATION,  /* struct event_reservation: the kernel reserved physical bytes with WC, or with
+			       another memory type than was asked for */
 	EVENT_KERNEL_TYPES, /* number of types above: those a BPF program generates and counts */
 
 	EVENT_FILE = 32,   /* struct event_file: this file is open */
@@ -150,14 +150,14 @@ struct event_cookie {
 	__u64 size;      /* bytes */
 	__u64 issued; /* times issued so far since recording began, this one included; 0: found by scan only
 		       */
-	__u64 issued_ns;  /* CLOCK_BOOTTIME of the first time seen, 0: unknown */
-	__u64 phys_start; /* DMABUF: first physical address, else 0 */
-	__u32 region;     /* region index */
-	__u32 flags;      /* VFIO_REGION_INFO_FLAG_* of include/uapi/linux/vfio.h; 0 for a DMABUF */
-	__u32 dialect;    /* enum cookie_dialect */
-	__u32 ranges;     /* DMABUF: number of physical ranges; else 1 */
-	__u32 attributes; /* enum event_cookie_attributes */
-	__u32 alias_of;   /* the region that this one names again, else EVENT_REGION_UNKNOWN */
+	__u64 issued_ns;    /* CLOCK_BOOTTIME of the first time seen, 0: unknown */
+	__u64 phys_start;   /* DMABUF: first physical address, else 0 */
+	__u32 region;       /* region index */
+	__u32 flags;        /* VFIO_REGION_INFO_FLAG_* of include/uapi/linux/vfio.h; 0 for a DMABUF */
+	__u32 dialect;      /* enum cookie_dialect */
+	__u32 ranges;       /* DMABUF: number of physical ranges; else 1 */
+	__u32 attributes;   /* enum event_cookie_attributes */
+	__u32 alias_of;     /* the region that this one names again, else EVENT_REGION_UNKNOWN */
 	__u32 mapped_types; /* ledger_replay() only: 1 << enum memtype of each type that was mapped; else 0 */
 	__u32 reserved;
 };
@@ -180,16 +180,16 @@ struct event_mapping {
 	__u64 file_id;     /* VFIO device file; 0: unknown, or another source */
 	__u64 cookie_id;   /* DMABUF: the cookie that is the file; else 0 */
 	__u64 pci_address; /* EVENT_PCI_ADDRESS(), with EVENT_MAPPING_DEVICE_KNOWN */
-	__u64 start;      /* first byte of the VMA */
-	__u64 end;        /* first byte after it, a multiple of the page size */
-	__u64 offset;     /* file offset of start in bytes */
-	__u64 phys_start; /* physical address of start */
-	__u64 page_prot;  /* vma->vm_page_prot as the architecture has it */
-	__u64 vm_flags;   /* vma->vm_flags */
-	__u64 mapped_ns;  /* CLOCK_BOOTTIME of the mmap or copy, 0: unknown */
-	__u32 region;     /* BAR index, or EVENT_REGION_UNKNOWN */
-	__u16 source;     /* enum mapping_source */
-	__u16 flags;      /* enum event_mapping_flags */
+	__u64 start;       /* first byte of the VMA */
+	__u64 end;         /* first byte after it, a multiple of the page size */
+	__u64 offset;      /* file offset of start in bytes */
+	__u64 phys_start;  /* physical address of start */
+	__u64 page_prot;   /* vma->vm_page_prot as the architecture has it */
+	__u64 vm_flags;    /* vma->vm_flags */
+	__u64 mapped_ns;   /* CLOCK_BOOTTIME of the mmap or copy, 0: unknown */
+	__u32 region;      /* BAR index, or EVENT_REGION_UNKNOWN */
+	__u16 source;      /* enum mapping_source */
+	__u16 flags;       /* enum event_mapping_flags */
 };
 
 /* Size of a page-table leaf. */
@@ -211,8 +211,8 @@ struct event_page_run {
 
 /*
  * What the page tables say of one mapping between start and end: exactly these runs are populated, in rising
- * order; the rest of it is not. Nothing is said of what lies outside. In the ring, and only there, a record may end
- * after its last run.
+ * order; the rest of it is not. Nothing is said of what lies outside. In the ring, and only there, a record
+ * may end after its last run.
  */
 struct event_pages {
 	__u64 mapping_id;
@@ -228,6 +228,7 @@ enum event_revoke_scope {
 			      claimed them (revoke_iomem() of kernel/resource.c) */
 	REVOKE_DEVICE = 1, /* all mappings through VFIO of the device: reset, or its memory is switched off;
 			      they may fault again */
+	REVOKE_VFIO = 2,   /* all mappings through VFIO of any device: hot reset; always uncertain */
 };
 
 struct event_revoke {
@@ -235,7 +236,7 @@ struct event_revoke {
 	__u64 phys_start;  /* REVOKE_IOMEM */
 	__u64 phys_end;    /* first byte after */
 	__u32 scope;       /* enum event_revoke_scope */
-	__u32 reserved;
+	__u32 uncertain; /* 1: pages may have been taken or not, and may be back: nothing is known of them */
 };
 
 /* memtype_reserve() of arch/x86/mm/pat/memtype.c. header.who is the process in whose context it ran. */
@@ -357,8 +358,8 @@ static inline __u16 event_size(__u32 type)
 
 /*
  * Shared state of the BPF programs and the consumer of the ring: one element of a pinned, memory-mapped
- * array, so that it outlives the daemon. Generated, lost, untracked and modules are written by BPF only, the consumer
- * part by the daemon only. For every type, at rest: generated = delivered + lost.
+ * array, so that it outlives the daemon. Generated, lost, untracked and modules are written by BPF only, the
+ * consumer part by the daemon only. For every type, at rest: generated = delivered + lost.
  */
 struct recorder {
 	__u64 sequence;                      /* last event sequence given out */
@@ -379,8 +380,8 @@ struct recorder {
 	__u64 modules;       /* modules loaded since recording began: what they speak must be found out */
 	__u64 dialects;      /* loader: 1 << enum cookie_dialect of those that a loaded driver speaks .. */
 	__u64 dialects_at;   /* .. when that many modules had been loaded; until then any may be spoken */
-	/* loader: vfio_pci_core and the drivers on top of it, whose DMABUFs are ours; a driver over the limit is
-	 * known only by what it issues while recorded */
+	/* loader: vfio_pci_core and the drivers on top of it, whose DMABUFs are ours; a driver over the limit
+	 * is known only by what it issues while recorded */
 	char drivers[EVENT_DRIVERS_MAX][EVENT_MODULE_LEN];
 };
 

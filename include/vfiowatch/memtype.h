@@ -95,6 +95,12 @@ static inline enum memtype memtype_from_prot(enum memtype_arch arch, __u64 prot)
 	}
 }
 
+/* Whether bpf/walk.bpf.h reads the page tables of @arch: elsewhere the effective type is not known. */
+static inline int memtype_arch_walked(enum memtype_arch arch)
+{
+	return arch == MEMTYPE_ARCH_X86_64;
+}
+
 /* The architecture this program was compiled for. */
 static inline enum memtype_arch memtype_host_arch(void)
 {

@@ -257,6 +257,40 @@ static void test_revoke_of_a_device(void **state)
 	assert_int_equal(kind_of(fixed), EFFECTIVE_REVOKED);
 }
 
+/* Pages may have been taken: nothing is known of them, but of those that lie elsewhere. */
+static void test_uncertain_revoke(void **state)
+{
+	struct ledger *ledger = *state;
+	const struct mapping *vfio = mapped(ledger, 16), *sysfs;
+	struct event map = mapping_event(EVENT_MAP, 6, 0, START, 0, 16),
+		     perhaps = revoke_iomem_event(1000, 8);
+
+	map.mapping.source = SOURCE_SYSFS;
+	map.mapping.flags |= EVENT_MAPPING_NO_FAULT;
+	sysfs = apply(ledger, map).mapping;
+	apply(ledger, with_run(pages_event(EVENT_POPULATE, 6, START, 16), START, 0, 16, MEMTYPE_WC));
+	tell(ledger, EVENT_POPULATE, 0, 16, MEMTYPE_UC_MINUS);
+	perhaps.revoke.uncertain = 1;
+	assert_int_equal(apply(ledger, perhaps).kind, CHANGE_NONE);
+	assert_int_equal(kind_of(sysfs), EFFECTIVE_ONE);
+	perhaps = revoke_iomem_event(4, 1);
+	perhaps.revoke.uncertain = 1;
+	assert_int_equal(apply(ledger, perhaps).kind, CHANGE_REVOKED);
+	assert_int_equal(kind_of(sysfs), EFFECTIVE_UNKNOWN);
+	assert_false(mapping_revoked(sysfs));
+	assert_int_equal(kind_of(vfio), EFFECTIVE_ONE);
+	assert_true(ledger_pages_due(ledger));
+	apply(ledger, with_run(pages_event(EVENT_PAGES, 6, START, 16), START, 0, 16, MEMTYPE_WC));
+	assert_int_equal(kind_of(sysfs), EFFECTIVE_ONE);
+	assert_false(ledger_pages_due(ledger));
+
+	perhaps.revoke.scope = REVOKE_VFIO;
+	assert_int_equal(apply(ledger, perhaps).kind, CHANGE_REVOKED);
+	assert_int_equal(kind_of(vfio), EFFECTIVE_UNKNOWN);
+	assert_int_equal(kind_of(sysfs), EFFECTIVE_ONE);
+	assert_true(ledger_pages_due(ledger));
+}
+
 static void test_revoke_of_bytes(void **state)
 {
 	struct ledger *ledger = *state;
@@ -570,6 +604,7 @@ int main(void)
 		LEDGER_TEST(test_copies_are_unknown),
 		LEDGER_TEST(test_malformed),
 		LEDGER_TEST(test_revoke_of_a_device),
+		LEDGER_TEST(test_uncertain_revoke),
 		LEDGER_TEST(test_revoke_of_bytes),
 		LEDGER_TEST(test_order_of_kernel_events),
 		LEDGER_TEST(test_pages_before_their_mapping),
