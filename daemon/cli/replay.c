@@ -63,7 +63,7 @@ enum exit_code replay_next(struct replay *replay, bool *more, struct event *even
 
 	*more = outcome == CAPTURE_EVENT;
 	if (outcome == CAPTURE_END)
-		return EXIT_OK;
+		return model_settle(&replay->model, NULL, NULL) < 0 ? fail_memory(failure) : EXIT_OK;
 	if (outcome != CAPTURE_EVENT)
 		return fail_capture(replay, outcome, failure);
 	if (model_apply(&replay->model, event, &changed, NULL, NULL) < 0)

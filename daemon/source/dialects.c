@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "source/dialects.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "source/modules.h"
 #include "vfiowatch/event.h"
 
 /* What userspace passes; the names of those that are no kernel's yet are those of the proposals
@@ -68,72 +68,54 @@ static uint64_t dialects_in(const char *sys, const char *module)
 	return found;
 }
 
-static bool is_live(const char *sys, const char *module)
+/* What is built in never changes. */
+static uint64_t dialects_built_in(const char *sys)
 {
-	char path[PATH_MAX], state[8] = "";
-	_cleanup_(closefile) FILE *file = NULL;
+	static uint64_t found;
+	static bool known;
 
-	snprintf(path, sizeof(path), "%s/module/%s/initstate", sys, module);
-	file = fopen(path, "re");
-	return file && fgets(state, sizeof(state), file) && strncmp(state, "live", 4) == 0;
+	if (!known)
+		found = dialects_in(sys, "vmlinux");
+	known = true;
+	return found;
+}
+
+static uint64_t dialects_of_module(const char *sys, const char *module)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/kernel/btf/%s", sys, module);
+	return access(path, F_OK) == 0 ? dialects_in(sys, module) : dialects_built_in(sys);
 }
 
 /* The drivers on top of @module; *live becomes false if one of them is on its way in or out. */
 static uint64_t dialects_of_holders(const char *sys, const char *module, bool *live)
 {
-	_cleanup_(closedirectory) DIR *directory = NULL;
-	char path[PATH_MAX];
-	struct dirent *entry;
+	char holders[EVENT_DRIVERS_MAX][EVENT_MODULE_LEN];
+	int n = module_holders(sys, module, holders, EVENT_DRIVERS_MAX);
 	uint64_t found = 0;
 
-	snprintf(path, sizeof(path), "%s/module/%s/holders", sys, module);
-	directory = opendir(path);
-	while (directory && (entry = readdir(directory)))
-		if (entry->d_name[0] != '.') {
-			*live = *live && is_live(sys, entry->d_name);
-			found |= dialects_in(sys, entry->d_name);
-		}
+	for (int i = 0; i < n; i++) {
+		*live = *live && module_state(sys, holders[i]) == MODULE_LIVE;
+		found |= dialects_in(sys, holders[i]);
+	}
 	return found;
-}
-
-static bool is_module(const char *sys, const char *name)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/kernel/btf/%s", sys, name);
-	return access(path, F_OK) == 0;
 }
 
 bool dialects_spoken(const char *sys, uint64_t *ret)
 {
 	static const char *const modules[] = {"vfio", "vfio_pci_core"};
-	bool built_in = false, live = true;
+	bool live = true;
 
 	*ret = ALWAYS;
-	for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++) {
-		if (is_module(sys, modules[i]))
-			*ret |= dialects_in(sys, modules[i]);
-		else
-			built_in = true;
-		*ret |= dialects_of_holders(sys, modules[i], &live);
-	}
-	if (built_in)
-		*ret |= dialects_in(sys, "vmlinux");
+	for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++)
+		*ret |= dialects_of_module(sys, modules[i]) | dialects_of_holders(sys, modules[i], &live);
 	return live;
 }
 
 void vfio_drivers(const char *sys, char drivers[EVENT_DRIVERS_MAX][EVENT_MODULE_LEN])
 {
-	_cleanup_(closedirectory) DIR *directory = NULL;
-	char path[PATH_MAX];
-	struct dirent *entry;
-	size_t n = 0;
-
 	memset(drivers, 0, EVENT_DRIVERS_MAX * EVENT_MODULE_LEN);
-	strcpy(drivers[n++], "vfio_pci_core");
-	snprintf(path, sizeof(path), "%s/module/vfio_pci_core/holders", sys);
-	directory = opendir(path);
-	while (directory && n < EVENT_DRIVERS_MAX && (entry = readdir(directory)))
-		if (entry->d_name[0] != '.' && strlen(entry->d_name) < EVENT_MODULE_LEN)
-			strcpy(drivers[n++], entry->d_name);
+	strcpy(drivers[0], "vfio_pci_core");
+	module_holders(sys, "vfio_pci_core", drivers + 1, EVENT_DRIVERS_MAX - 1);
 }

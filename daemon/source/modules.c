@@ -34,34 +34,50 @@ static bool is_built_in(const struct target_module *module)
 	return built_in[module - target_modules];
 }
 
-enum module_presence module_presence(const char *sys, const struct target_module *module)
+enum module_presence module_state(const char *sys, const char *name)
 {
 	char path[PATH_MAX], state[16] = "";
 	_cleanup_(closefile) FILE *file = NULL;
 
-	snprintf(path, sizeof(path), "%s/module/%s/initstate", sys, module->name);
+	snprintf(path, sizeof(path), "%s/module/%s/initstate", sys, name);
 	file = fopen(path, "re");
 	if (!file)
-		return is_built_in(module) ? MODULE_LIVE : MODULE_ABSENT;
+		return MODULE_ABSENT;
 	if (!fgets(state, sizeof(state), file))
 		return MODULE_MOVING;
 	return strncmp(state, "live", 4) == 0 ? MODULE_LIVE : MODULE_MOVING;
 }
 
-bool module_in_use(const char *sys, const struct target_module *module)
+enum module_presence module_presence(const char *sys, const struct target_module *module)
+{
+	enum module_presence state = module_state(sys, module->name);
+
+	return state == MODULE_ABSENT && is_built_in(module) ? MODULE_LIVE : state;
+}
+
+int module_holders(const char *sys, const char *name, char (*holders)[EVENT_MODULE_LEN], int max)
 {
 	char path[PATH_MAX];
 	_cleanup_(closedirectory) DIR *directory = NULL;
 	struct dirent *entry;
+	int n = 0;
 
-	snprintf(path, sizeof(path), "%s/module/%s/holders", sys, module->name);
+	snprintf(path, sizeof(path), "%s/module/%s/holders", sys, name);
 	directory = opendir(path);
 	if (!directory)
-		return is_built_in(module);
-	while ((entry = readdir(directory)))
-		if (entry->d_name[0] != '.')
-			return true;
-	return false;
+		return -ENOENT;
+	while (n < max && (entry = readdir(directory)))
+		if (entry->d_name[0] != '.' && strlen(entry->d_name) < EVENT_MODULE_LEN)
+			strcpy(holders[n++], entry->d_name);
+	return n;
+}
+
+bool module_in_use(const char *sys, const struct target_module *module)
+{
+	char holder[1][EVENT_MODULE_LEN];
+	int n = module_holders(sys, module->name, holder, 1);
+
+	return n < 0 ? is_built_in(module) : n > 0;
 }
 
 int kernel_functions_find(bool *exists)

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vfiowatch/event.h"
+
 /* Symbols of the kernel and its modules with their addresses, for root. */
 #define KALLSYMS "/proc/kallsyms"
 
@@ -24,6 +26,15 @@ enum module_presence {
  * is read, once in the life of the process.
  */
 enum module_presence module_presence(const char *sys, const struct target_module *module);
+
+/* The same of a module that is not built in: MODULE_ABSENT if it is. */
+enum module_presence module_state(const char *sys, const char *name);
+
+/*
+ * Modules that use @name, at most @max of them; a name that is too long for a module is none. Returns how
+ * many, or -ENOENT if there is no such module or it is built in.
+ */
+int module_holders(const char *sys, const char *name, char (*holders)[EVENT_MODULE_LEN], int max);
 
 /* True if another module uses @module, or if it is built in (then it cannot go away). */
 bool module_in_use(const char *sys, const struct target_module *module);

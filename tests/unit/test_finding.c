@@ -25,6 +25,25 @@ static void tell_aloud(struct model *model, struct event event)
 	assert_int_equal(model_apply(model, &event, &change, hear, NULL), 0);
 }
 
+/* Every second page of a mapping: its findings follow later, but before the mapping's end. */
+static void test_many_runs_settle(void **state)
+{
+	struct model *model = *state;
+
+	tell_device(model, "vfio-pci");
+	tell_open(model, 1, 1000);
+	tell(model, vfio_map(10, 0, 400, 2000));
+	for (uint64_t page = 0; page < 160; page += 2)
+		tell(model, at(populate(10, page, page, 1, MEMTYPE_WC), 2001 + page));
+	assert_true(only(model, FINDING_PROMOTION)->bytes < 80 * PAGE);
+	assert_int_equal(model_settle(model, NULL, NULL), 0);
+	assert_int_equal(only(model, FINDING_PROMOTION)->bytes, 80 * PAGE);
+	tell(model, at(populate(10, 200, 200, 1, MEMTYPE_WC), 3000));
+	tell(model, at(mapping_event(EVENT_UNMAP, 10, 0, 0, 0, 0), 3001));
+	assert_int_equal(finding_by_id(model->findings, 1)->bytes, 81 * PAGE);
+	assert_false(finding_by_id(model->findings, 1)->active);
+}
+
 static void test_alias_of_shared_bytes(void **state)
 {
 	struct model *model = *state;
@@ -330,6 +349,7 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		WITH_MODEL(test_many_runs_settle),
 		WITH_MODEL(test_alias_of_shared_bytes),
 		WITH_MODEL(test_what_is_no_conflict),
 		WITH_MODEL(test_alias_closes_with_its_bytes),
