@@ -7,6 +7,8 @@ readonly EXIT_TIMEOUT=124
 # How long a guest whose time is up may take to hand back its files, in seconds.
 readonly STOP_GRACE=20
 readonly BOOT_ATTEMPTS=3
+# A kernel that has not reached the session by then never will; the slowest take a fifth of it.
+readonly BOOT_LIMIT=150
 
 vm_pid=
 relays=()
@@ -88,7 +90,8 @@ vm_runs() {
 }
 
 wait_for_command() {
-	while vm_runs && [[ ! -s $scratch/status ]] && ((SECONDS < deadline)); do
+	local limit=$((SECONDS + BOOT_LIMIT))
+	while vm_runs && [[ ! -s $scratch/status ]] && ((SECONDS < deadline && SECONDS < limit)); do
 		if stderr_is_terminal; then
 			show_progress "booting Linux $kernel ($profile): $((SECONDS - deadline + timeout)) s"
 		fi
@@ -153,17 +156,24 @@ send_window_size() {
 	printf 'size %s\n' "$window_size" >&"$control"
 }
 
-# An overcommitted host makes the emulated CPUs trip over code that the booting kernel patches. A kernel that died before
-# it reached userland has run nothing of ours and is booted again; later deaths are results.
+# An overcommitted host makes the emulated CPUs trip over code that the booting kernel patches: it dies, or hangs. A kernel
+# that did not reach userland has run nothing of ours and is booted again; what happens later is a result.
 boot_vm() {
 	local attempt
 	for ((attempt = 1; ; attempt++)); do
 		start_vm
 		wait_for_command
-		if vm_runs || [[ -s $scratch/status ]] || ((attempt == BOOT_ATTEMPTS)) || ! grep -q 'Kernel panic' "$console"; then
+		if [[ -s $scratch/status ]] || ((attempt == BOOT_ATTEMPTS || SECONDS >= deadline)); then
 			return 0
 		fi
-		say "Linux $kernel died while it booted; booting it again"
+		if vm_runs; then
+			say "Linux $kernel hung while it booted; booting it again"
+			stop_vm
+		elif grep -q 'Kernel panic' "$console"; then
+			say "Linux $kernel died while it booted; booting it again"
+		else
+			return 0
+		fi
 	done
 }
 
