@@ -15,7 +15,6 @@ Q       := $(if $(V),,@)
 CC      ?= gcc
 CLANG   ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
-PKGS    := libsystemd json-c libbpf
 
 WARN     := -Wall -Wextra -Werror
 CPPFLAGS := -D_GNU_SOURCE -DVFIOWATCH_VERSION='"$(VERSION)"' -Idaemon -Iinclude -I$(B)/bpf
@@ -28,27 +27,29 @@ BPF_ARCH   := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(MACHINE)))
 BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) $(WARN) -Wno-unused-parameter \
 	-Wno-missing-declarations -Iinclude -Ibpf -I/usr/include/$(MACHINE)-linux-gnu
 
-BPF_NAMES := record pages scan audit watch
+BPF_NAMES := record pages scan audit watch enforce
 SKELETONS := $(BPF_NAMES:%=$(B)/bpf/%.skel.h)
 
-CORE_SRC   := $(wildcard daemon/core/*.c) daemon/capture.c
+CORE_SRC   := $(wildcard daemon/core/*.c) daemon/capture.c daemon/config.c daemon/identity.c
 DAEMON_SRC := $(wildcard daemon/source/*.c daemon/sink/*.c) daemon/main.c $(wildcard daemon/manager*.c)
 CLI_SRC    := $(wildcard daemon/cli/*.c)
+CORE_LIBS  := -ljson-c -linih -lgcrypt -lz
 obj         = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 all: $(B)/vfiowatchd $(B)/vfiowatch
 
 $(B)/vfiowatchd: $(call obj,$(DAEMON_SRC) $(CORE_SRC))
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lsystemd -ljson-c -lbpf -lz
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lsystemd -lbpf $(CORE_LIBS)
 
 $(B)/vfiowatch: $(call obj,$(CLI_SRC) $(CORE_SRC))
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lsystemd -ljson-c -lz
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lsystemd $(CORE_LIBS)
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(DEPFLAGS) -c -o $@ $<
 
-$(call obj,daemon/source/probes.c daemon/source/probes_load.c): $(SKELETONS) $(B)/bpf/record_build.h
+$(call obj,$(addprefix daemon/source/,probes.c probes_load.c pins.c enforcer.c enforcer_state.c)): \
+	$(SKELETONS) $(B)/bpf/record_build.h
 
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h include/vfiowatch/*.h)
 	@mkdir -p $(@D)
@@ -58,7 +59,7 @@ $(B)/bpf/%.skel.h: $(B)/bpf/%.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
 # Names the programs and the layout of their tables: a daemon adopts only what its own build left behind.
-$(B)/bpf/record_build.h: $(B)/bpf/record.bpf.o $(B)/bpf/pages.bpf.o
+$(B)/bpf/record_build.h: $(addprefix $(B)/bpf/,record.bpf.o pages.bpf.o enforce.bpf.o)
 	$(Q)printf '#define RECORD_BUILD 0x%sULL\n' "$$(cat $^ | sha256sum | cut -c 1-16)" > $@
 
 VM_TOOLS := $(B)/tests/vm/vfio-client $(B)/tests/vm/check-ledger $(B)/tests/vm/check-findings
@@ -77,13 +78,25 @@ $(B)/tests/vm/check-findings: $(call obj,$(wildcard tests/vm/oracle/findings/*.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -ljson-c
 
+BENCH_TOOLS := $(addprefix $(B)/tests/bench/,attach empty-lsm.bpf.o empty-fmod_ret.bpf.o)
+
+$(B)/tests/bench/attach: $(call obj,tests/bench/attach.c)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lbpf
+
+$(B)/tests/bench/%.bpf.o: tests/bench/%.bpf.c
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
+
 install: all
 	install -D -m 755 $(B)/vfiowatchd $(DESTDIR)$(PREFIX)/sbin/vfiowatchd
 	install -D -m 755 $(B)/vfiowatch $(DESTDIR)$(PREFIX)/bin/vfiowatch
 	install -D -m 644 systemd/vfiowatchd.service $(DESTDIR)/lib/systemd/system/vfiowatchd.service
 	install -D -m 644 systemd/vfiowatch.catalog $(DESTDIR)$(PREFIX)/lib/systemd/catalog/vfiowatch.catalog
 	install -D -m 644 systemd/org.vfiowatch1.conf $(DESTDIR)$(PREFIX)/share/dbus-1/system.d/org.vfiowatch1.conf
+	install -D -m 644 systemd/50-default.conf $(DESTDIR)$(PREFIX)/lib/vfiowatch/policy.d/50-default.conf
 	install -D -m 644 docs/vfiowatch.1 $(DESTDIR)$(PREFIX)/share/man/man1/vfiowatch.1
+	install -D -m 644 docs/vfiowatch.policy.5 $(DESTDIR)$(PREFIX)/share/man/man5/vfiowatch.policy.5
 	install -D -m 644 docs/vfiowatchd.8 $(DESTDIR)$(PREFIX)/share/man/man8/vfiowatchd.8
 
 # Tests run natively under the sanitizers. Each test program is one file of tests/unit with the sources under test.
@@ -106,7 +119,7 @@ $(B)/tests/unit/libunit.a: $(call san_obj,$(UNIT_LIB))
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(UNITS): $(B)/tests/unit/%: $(B)/san/tests/unit/%.o $(B)/tests/unit/libunit.a
-	$(Q)$(CC) $(SAN) -o $@ $^ -lcmocka -lsystemd -ljson-c -lbpf -lz
+	$(Q)$(CC) $(SAN) -o $@ $^ -lcmocka -lsystemd -lbpf $(CORE_LIBS)
 
 $(B)/fuzz/%.o: %.c
 	@mkdir -p $(@D)
@@ -114,7 +127,7 @@ $(B)/fuzz/%.o: %.c
 
 $(FUZZERS): $(B)/tests/fuzz/%: $(B)/fuzz/tests/fuzz/%.o $(call fuzz_obj,$(CORE_SRC))
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(SAN) -fsanitize=fuzzer -o $@ $^ -ljson-c -lz
+	$(Q)$(CLANG) $(SAN) -fsanitize=fuzzer -o $@ $^ $(CORE_LIBS)
 
 # Everything below installs what it needs and then builds anew, as what is there decides what can be built.
 check-fast: all $(UNITS) $(FUZZERS)
@@ -132,14 +145,16 @@ demo:
 	$(MAKE) all vm-tools
 	tests/vm/demo $(if $(KERNEL),--kernel $(KERNEL))
 
+bench-tools: $(BENCH_TOOLS)
+
 bench:
 	tests/install-packages
-	$(MAKE) all vm-tools
+	$(MAKE) all vm-tools bench-tools
 	tests/bench/run
 
 clean:
 	rm -rf $(B)
 
 -include $(shell find $(B)/obj $(B)/san $(B)/fuzz -name '*.d' 2>/dev/null)
-.PHONY: all vm-tools install clean test demo bench check-fast check-all
+.PHONY: all vm-tools bench-tools install clean test demo bench check-fast check-all
 .SECONDARY:

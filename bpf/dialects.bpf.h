@@ -286,9 +286,43 @@ static __always_inline void dma_buf_layout(struct event_cookie *cookie, struct d
 	cookie->phys_start = BPF_CORE_READ(priv, phys_vec, paddr);
 }
 
+/* What follows the header of VFIO_DEVICE_FEATURE GET 11, struct vfio_device_feature_dma_buf with its first
+ * range. */
+struct feature_dma_buf_get {
+	__u32 region_index;
+	__u32 open_flags;
+	__u32 flags;
+	__u32 nr_ranges;
+	__u64 offset;
+	__u64 length;
+};
+
+/*
+ * Where the DMABUF is in its BAR: from the kernel's own object, else from what the user asked for, which is
+ * for the enforcer only as it may have been changed since. Of several ranges that stays unknown.
+ */
+static __always_inline void dma_buf_placed(struct cookie_entry *fresh, struct file *file,
+					   const struct file_entry *open_file, const void *arg)
+{
+	__u32 region = fresh->event.region;
+	struct feature_dma_buf_get get = {};
+
+	if (!(open_file->event.flags & EVENT_DEVICE_IS_PCI) || region >= EVENT_BARS)
+		return;
+	fresh->pdev = (__u64)pci_dev_of(BPF_CORE_READ(vfio_file_device(file), dev));
+	fresh->bar = open_file->bars[region].first;
+	if (fresh->event.ranges) {
+		fresh->first_frame = fresh->event.ranges == 1 ? fresh->event.phys_start >> page_shift : 0;
+		return;
+	}
+	if (!bpf_probe_read_user(&get, sizeof(get), arg + 2 * sizeof(__u32)) && get.nr_ranges == 1)
+		fresh->first_frame = fresh->bar + (get.offset >> page_shift);
+}
+
 /* VFIO_DEVICE_FEATURE GET 11 (D4): a cookie that is a file of its own. */
-static __always_inline void dma_buf_issued(struct recorder *r, const struct file_entry *open_file,
-					   __u32 region, long fd)
+static __always_inline void dma_buf_issued(struct recorder *r, struct file *file,
+					   const struct file_entry *open_file, __u32 region, const void *arg,
+					   long fd)
 {
 	struct dma_buf *dmabuf = current_dma_buf(fd);
 	struct cookie_entry fresh;
@@ -303,6 +337,7 @@ static __always_inline void dma_buf_issued(struct recorder *r, const struct file
 	fresh.event.size = BPF_CORE_READ(dmabuf, size);
 	fresh.event.region = region;
 	dma_buf_layout(&fresh.event, dmabuf);
+	dma_buf_placed(&fresh, file, open_file, arg);
 	cookie_issued(r, &key, &fresh);
 }
 
@@ -326,8 +361,8 @@ static __always_inline void dma_buf_changed(struct recorder *r, const struct fea
 	cookie_tell(r, entry, 0);
 }
 
-static __always_inline void feature_used(struct recorder *r, struct file_entry *open_file, const void *arg,
-					 long ret)
+static __always_inline void feature_used(struct recorder *r, struct file *file, struct file_entry *open_file,
+					 const void *arg, long ret)
 {
 	struct feature_dma_buf feature = {};
 	__u32 number;
@@ -339,7 +374,7 @@ static __always_inline void feature_used(struct recorder *r, struct file_entry *
 	number = feature.feature_flags & VFIO_DEVICE_FEATURE_MASK;
 	if (feature.feature_flags & VFIO_DEVICE_FEATURE_GET) {
 		if (number == FEATURE_11 && speaks(r, DIALECT_DMA_BUF))
-			dma_buf_issued(r, open_file, feature.region_index, ret);
+			dma_buf_issued(r, file, open_file, feature.region_index, arg, ret);
 		return;
 	}
 	if (number == FEATURE_11 && speaks(r, DIALECT_ALIAS_REGION))

@@ -23,6 +23,7 @@
  */
 struct kernfs_node {
 	__u64 id;
+	const char *name;
 	void *priv;
 	struct kernfs_node *parent;
 	struct kernfs_node *__parent;
@@ -61,7 +62,22 @@ struct files_struct {
 	struct fdtable *fdt;
 };
 
+/* x86 */
+struct thread_info {
+	__u32 status;
+};
+
+/* Of one architecture only the fields that it has are read. */
+struct pt_regs {
+	unsigned long bp, bx, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, sp; /* x86 */
+	__u64 regs[31];                                                         /* arm64 */
+	__u64 orig_x0;
+	__s32 syscallno;
+};
+
 struct task_struct {
+	struct thread_info thread_info;
+	void *stack;
 	int pid;
 	int tgid;
 	struct task_struct *group_leader;
@@ -101,7 +117,17 @@ struct vm_operations_struct {
 	void *huge_fault;
 };
 
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct refcount_struct {
+	atomic_t refs;
+} refcount_t;
+
 struct vm_area_struct {
+	refcount_t vm_refcnt; /* since 2025 ("mm: move per-vma lock into vm_area_struct" and following): 0: in
+				 no tree */
 	unsigned long vm_start;
 	unsigned long vm_end;
 	struct mm_struct *vm_mm;
@@ -140,8 +166,13 @@ struct bus_type {
 	const char *name;
 };
 
+struct device_driver {
+	const char *name;
+};
+
 struct device {
 	struct kobject kobj;
+	struct device_driver *driver;
 	const struct bus_type *bus;
 };
 
@@ -166,6 +197,9 @@ struct pci_sysdata {
 struct pci_dev {
 	struct pci_bus *bus;
 	unsigned int devfn;
+	unsigned short vendor;
+	unsigned short device;
+	unsigned int class;
 	struct device dev;
 	struct resource resource[6];
 };

@@ -69,6 +69,11 @@ struct cookie_key {
 struct cookie_entry {
 	struct event_cookie event;
 	struct event_process_id issuer;
+
+	/* DMABUF: for the enforcer, which has to know where it is before anything maps it. */
+	__u64 pdev;        /* address of its struct pci_dev, 0: unknown */
+	__u64 bar;         /* page frame at which its BAR begins */
+	__u64 first_frame; /* its first page frame if it has one range only, 0: unknown */
 };
 
 struct {

@@ -116,7 +116,7 @@ static __always_inline void device_ioctl(struct file *file, unsigned int cmd, co
 	if (cmd == VFIO_DEVICE_GET_REGION_INFO)
 		region_info_issued(r, file, open_file, arg);
 	else if (cmd == VFIO_DEVICE_FEATURE)
-		feature_used(r, open_file, arg, ret);
+		feature_used(r, file, open_file, arg, ret);
 	else if (cmd == SET_MMAP_ATTRS)
 		mmap_attrs_set(r, file, open_file, arg);
 	else

@@ -77,6 +77,19 @@ size_t capture_frame(const struct event *event, uint8_t *buffer)
 	return PREFIX + size;
 }
 
+size_t capture_frame_size(const uint8_t *data, size_t size)
+{
+	size_t length;
+
+	if (size < PREFIX)
+		return 0;
+	length = get_le32(data);
+	return length >= sizeof(struct event_header) && length <= CAPTURE_FRAME_MAX - PREFIX &&
+			       length <= size - PREFIX
+		       ? PREFIX + length
+		       : 0;
+}
+
 uint32_t capture_running_crc(uint32_t running, const uint8_t *frame)
 {
 	return crc32(running, frame + 4, 4);

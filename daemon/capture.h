@@ -40,6 +40,9 @@ void capture_header_fill(struct capture_header *ret, enum memtype_arch arch, uin
  * malformed. */
 size_t capture_frame(const struct event *event, uint8_t *buffer);
 
+/* Bytes of the whole frame at @data; 0: it is none that could hold an event, or reaches beyond @size. */
+size_t capture_frame_size(const uint8_t *data, size_t size);
+
 /* Appends the end frame for the frames of a running CRC that capture_frame_crc() kept. */
 uint32_t capture_running_crc(uint32_t running, const uint8_t *frame);
 size_t capture_end_frame(uint32_t running, uint8_t *buffer);

@@ -31,9 +31,10 @@ static inline int list_rows(const struct model *model, enum row_list list, const
 	case ROWS_COOKIES:
 		return snapshot_cookies(model->ledger, filter, clock, after, max, rows);
 	case ROWS_MAPPINGS:
-		return snapshot_mappings(model->ledger, filter, clock, after, max, rows);
+		return snapshot_mappings(model->ledger, model->policy, filter, clock, after, max, rows);
 	case ROWS_CONFLICTS:
-		return snapshot_conflicts(model->findings, arch, filter, clock, after, max, rows);
+		return snapshot_conflicts(model->findings, model->ledger, model->policy, filter, clock, after,
+					  max, rows);
 	case ROWS_LINT:
 		return snapshot_lint(model->lints, arch, filter, clock, after, max, rows);
 	default:

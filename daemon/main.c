@@ -31,6 +31,7 @@ enum {
 	OPTION_PIN_DIRECTORY,
 	OPTION_NO_SYSTEM_BUS,
 	OPTION_KEEP,
+	OPTION_POLICY_ROOT,
 	OPTION_DETACH,
 	OPTION_PROBE
 };
@@ -44,7 +45,9 @@ static const struct argp_option options[] = {
 	{"no-system-bus", OPTION_NO_SYSTEM_BUS, NULL, 0, "Serve the socket only", 0},
 	{"keep-recording", OPTION_KEEP, NULL, 0,
 	 "Leave recording on at the end, so that the next vfiowatchd misses nothing", 0},
-	{"detach", OPTION_DETACH, NULL, 0, "End a recording that was left on, and exit", 0},
+	{"policy-root", OPTION_POLICY_ROOT, "DIR", 0,
+	 "Look for policy files below DIR/etc, DIR/run and DIR/usr/lib", 0},
+	{"detach", OPTION_DETACH, NULL, 0, "End recording and enforcement that were left on, and exit", 0},
 	{"probe", OPTION_PROBE, NULL, 0, "Print what this kernel offers as JSON, and exit", 0},
 	{0},
 };
@@ -68,6 +71,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 		return 0;
 	case OPTION_KEEP:
 		arguments->manager.keep_recording = true;
+		return 0;
+	case OPTION_POLICY_ROOT:
+		arguments->manager.policy_root = value;
 		return 0;
 	case OPTION_DETACH:
 		arguments->action = DETACH;
@@ -122,7 +128,9 @@ int main(int argc, char *argv[])
 		options,
 		parse_option,
 		NULL,
-		"Records who maps which PCI BAR through VFIO, and keeps the ledger that vfiowatch(1) shows.",
+		"Records who maps which PCI BAR through VFIO, keeps the ledger that vfiowatch(1) shows, and "
+		"enforces "
+		"the policy of vfiowatch.policy(5).",
 		NULL,
 		NULL,
 		NULL,
@@ -131,6 +139,7 @@ int main(int argc, char *argv[])
 		.manager = {.pin_directory = MANAGER_PIN_DIRECTORY,
 			    .socket = BUS_SOCKET,
 			    .sys = SYSFS,
+			    .policy_root = "",
 			    .system_bus = true},
 	};
 	int r;

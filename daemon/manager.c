@@ -43,6 +43,7 @@ static int make_loop(struct manager *manager)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
 	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
 		return -errno;
 	r = sd_event_new(&manager->loop);
@@ -50,6 +51,8 @@ static int make_loop(struct manager *manager)
 		r = sd_event_add_signal(manager->loop, NULL, SIGTERM, NULL, NULL);
 	if (r >= 0)
 		r = sd_event_add_signal(manager->loop, NULL, SIGINT, NULL, NULL);
+	if (r >= 0)
+		r = sd_event_add_signal(manager->loop, NULL, SIGHUP, manager_on_hangup, manager);
 	if (r >= 0)
 		r = sd_event_set_watchdog(manager->loop, true);
 	if (r >= 0)
@@ -133,6 +136,8 @@ int manager_new(struct manager **ret, const struct manager_options *options)
 	if (r == 0)
 		r = make_bus(manager);
 	if (r == 0)
+		r = manager_load_policy(manager);
+	if (r == 0)
 		r = make_source(manager);
 	if (r < 0) {
 		manager_free(manager);
@@ -150,6 +155,9 @@ int manager_run(struct manager *manager)
 	if (r < 0)
 		return complain(r, "cannot read the ring", NULL);
 	manager_update_probes(manager);
+	r = manager_start_policy(manager);
+	if (r < 0)
+		return r;
 	manager->started = true;
 	manager_report_degraded(manager);
 	sd_notify(false, "READY=1");
@@ -158,16 +166,31 @@ int manager_run(struct manager *manager)
 	return r < 0 ? complain(r, "the event loop ended", NULL) : 0;
 }
 
+/* A start that failed leaves what it found; what enforces a policy goes on. */
+static enum probes_end what_to_leave(const struct manager *manager)
+{
+	if (!manager->started)
+		return PROBES_RESTORE;
+	return manager->options.keep_recording || manager->enforcer ? PROBES_KEEP : PROBES_REMOVE;
+}
+
 struct manager *manager_free(struct manager *manager)
 {
+	enum probes_end end;
+
 	if (!manager)
 		return NULL;
+	end = what_to_leave(manager);
 	bus_free(manager->bus);
 	ring_free(manager->ring);
-	probes_free(manager->probes, manager->options.keep_recording);
+	if (manager->enforcer)
+		enforcer_end(manager->enforcer, end == PROBES_KEEP || enforcer_adopted(manager->enforcer));
+	probes_free(manager->probes, end);
 	journal_free(manager->journal);
 	history_free(manager->history);
 	model_done(&manager->model);
+	policy_free(manager->policy);
+	free(manager->waiting);
 	sd_event_source_disable_unref(manager->retry);
 	sd_event_source_disable_unref(manager->walk);
 	sd_event_unref(manager->loop);

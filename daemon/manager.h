@@ -14,9 +14,11 @@
 struct manager_options {
 	const char *pin_directory;
 	const char *socket;
-	const char *sys; /* where sysfs is mounted */
+	const char *sys;         /* where sysfs is mounted */
+	const char *policy_root; /* before the directories of policy files; "" but in tests */
 	bool system_bus;
-	bool keep_recording; /* leave programs and tables in place at the end, for the next daemon */
+	bool keep_recording; /* leave programs and tables in place at the end, for the next daemon; they are
+				in any case while they enforce a policy */
 };
 
 struct manager;
@@ -24,7 +26,7 @@ struct manager;
 /* Returns 0, or a negative errno after it said on stderr what failed and what to do. */
 int manager_new(struct manager **ret, const struct manager_options *options);
 
-/* Runs until SIGTERM or SIGINT. Returns 0 or a negative errno. */
+/* Runs until SIGTERM or SIGINT; SIGHUP reads the policy again. Returns 0 or a negative errno. */
 int manager_run(struct manager *manager);
 
 struct manager *manager_free(struct manager *manager);

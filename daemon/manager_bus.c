@@ -55,6 +55,10 @@ static void add_reasons(const struct manager *manager, struct status *status)
 			   ring_malformed(manager->ring));
 	if (manager->readings_due)
 		add_reason(status, "events were lost and the truth has not been read since");
+	if (journal_unwritten(manager->journal))
+		add_reason(status, "%" PRIu64 " journal records not written: journald did not take them",
+			   journal_unwritten(manager->journal));
+	manager_policy_status(manager, status);
 }
 
 void manager_fill_status(void *userdata, struct status *ret)
@@ -72,6 +76,7 @@ void manager_fill_status(void *userdata, struct status *ret)
 	ret->skipped = manager->skipped_in_all;
 	ret->audits = manager->audits;
 	ret->journal_suppressed = journal_suppressed(manager->journal);
+	ret->journal_unwritten = journal_unwritten(manager->journal);
 	if (manager->bus)
 		bus_stats(manager->bus, &stats);
 	ret->clients = stats.peers;
@@ -173,6 +178,7 @@ void manager_fill_backend(struct manager *manager, struct bus_backend *ret)
 		.status = manager_fill_status,
 		.clock = get_clock,
 		.probe = get_probe,
+		.reload = manager_reload,
 		.system_bus = system_bus_changed,
 	};
 }

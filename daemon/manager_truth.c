@@ -73,53 +73,53 @@ static bool is_of_interest(const struct event *event)
 	return event->header.type != EVENT_MODULE || strstr(event->module.name, "vfio");
 }
 
-static bool requests_wc(const struct manager *manager, const struct event *event, const struct change *change)
-{
-	return change->kind == CHANGE_MAPPED &&
-	       (event->header.origin == EVENT_ORIGIN_KERNEL || manager->started) &&
-	       ledger_requested(manager->model.ledger, change->mapping) == MEMTYPE_WC;
-}
-
-static void finding_changed(void *userdata, enum finding_change_kind what, const struct finding *finding)
-{
-	struct manager *manager = userdata;
-
-	journal_conflict(manager->journal, manager_now_ns(), what, finding,
-			 ledger_arch(manager->model.ledger));
-}
-
 /* Without memory the findings are brought up to date by a later event. */
 static void settle(struct manager *manager)
 {
-	model_settle(&manager->model, finding_changed, manager);
+	model_settle(&manager->model, manager_finding_changed, manager);
+	manager_judge_findings(manager);
 }
 
+/* What the kernel decided, and what it could not, in the journal. */
+static void tell(struct manager *manager, const struct event *event, const struct change *change)
+{
+	if (is_of_interest(event))
+		history_add(manager->history, event);
+	if (is_first_issue(manager, event, change))
+		journal_cookie_issued(manager->journal, manager_now_ns(), manager->model.ledger,
+				      change->cookie, change->process, event->header.sequence);
+	if (event->header.type == EVENT_REQUEST && change->kind != CHANGE_REFUSED)
+		journal_request(manager->journal, manager_now_ns(), manager->model.ledger, event);
+	if (event->header.type == EVENT_PROCESS && change->process)
+		manager_tell_machine(manager, change->process);
+}
+
+/* Events of facts are applied in the middle of the event whose facts they are; that one is judged last. */
 static void apply(struct manager *manager, const struct event *event)
 {
 	struct model_change model_change;
 	struct change change;
+	uint64_t mapping = 0;
 
-	if (model_apply(&manager->model, event, &model_change, finding_changed, manager) < 0) {
+	if (model_apply(&manager->model, event, &model_change, manager_finding_changed, manager) < 0) {
 		/* Out of memory: the ledger is as before, and the truth is read again when there is some. */
 		manager->readings_due = 2;
 		return;
 	}
 	change = model_change.change;
-	if (change.kind == CHANGE_NONE)
-		return;
-	if (is_of_interest(event))
-		history_add(manager->history, event);
-	if (is_first_issue(manager, event, &change))
-		journal_cookie_issued(manager->journal, manager_now_ns(), manager->model.ledger,
-				      change.cookie, change.process, event->header.sequence);
-	if (requests_wc(manager, event, &change))
-		journal_wc_requested(manager->journal, manager_now_ns(), manager->model.ledger,
-				     change.mapping, event->header.sequence);
-	if (change.kind == CHANGE_COPIED)
-		manager->mappings_changed = true;
-	if (change.kind == CHANGE_MODULE)
-		manager->modules_changed = true;
-	complete_facts(manager, &change);
+	manager->applying++;
+	if (change.kind != CHANGE_NONE) {
+		mapping = change.kind == CHANGE_MAPPED ? change.mapping->id : 0;
+		manager->mappings_changed |= change.kind == CHANGE_COPIED;
+		manager->modules_changed |= change.kind == CHANGE_MODULE;
+		tell(manager, event, &change);
+		complete_facts(manager, &change);
+	}
+	manager->applying--;
+	if (manager->applying == 0)
+		manager_judge_findings(manager);
+	if (mapping)
+		manager_judge_mapping(manager, event, mapping);
 }
 
 static void note_losses(struct manager *manager);
@@ -284,7 +284,7 @@ static int audit(struct manager *manager, bool files)
 	if (r == 0)
 		r = read_everything(manager);
 	manager->audit_due = r < 0;
-	return r;
+	return r == 0 ? manager_audit_enforcer(manager) : r;
 }
 
 /* The kernel's count of skipped runs, or an entry met without its VMA, says that the tables are not right. */
@@ -315,9 +315,26 @@ static bool note_skipped(struct manager *manager)
 	return skips.releases != before.releases;
 }
 
+static bool enforcer_is_due(const struct manager *manager)
+{
+	return manager->enforcer && enforcer_audit_due(manager->enforcer);
+}
+
 static int audit_if_due(struct manager *manager)
 {
-	return audit_is_due(manager) ? audit(manager, note_skipped(manager)) : 0;
+	if (audit_is_due(manager))
+		return audit(manager, note_skipped(manager));
+	if (!enforcer_is_due(manager))
+		return 0;
+	manager->audited_ns = manager_now_ns();
+	return manager_audit_enforcer(manager);
+}
+
+/* What found no room may have it by now. */
+static int complete_enforcer(struct manager *manager)
+{
+	return manager->enforcer && enforcer_incomplete(manager->enforcer) ? manager_audit_enforcer(manager)
+									   : 0;
 }
 
 static void note_losses(struct manager *manager)
@@ -340,7 +357,8 @@ static void note_losses(struct manager *manager)
 		apply(manager, &event);
 		journal_events_lost(manager->journal, event_type_name(type), event.lost.count);
 		recorder->reported[type] = lost;
-		manager->readings_due = 2;
+		if (type != EVENT_REQUEST)
+			manager->readings_due = 2;
 		if (type == EVENT_COOKIE)
 			ledger_cookies_uncertain(manager->model.ledger);
 	}
@@ -387,6 +405,7 @@ int manager_on_walk(sd_event_source *source, uint64_t usec, void *userdata)
 	if (r < 0)
 		return r;
 	r = walk_pages(manager, true);
+	complete_enforcer(manager);
 	if (r < 0)
 		fprintf(stderr, SD_WARNING "cannot read page tables: %s; trying again\n", strerror(-r));
 	if (manager->bus)
@@ -414,7 +433,8 @@ void manager_on_drained(void *userdata)
 		r = walk_due_pages(manager);
 	if (r < 0)
 		fprintf(stderr, SD_WARNING "cannot read the mappings: %s; trying again\n", strerror(-r));
-	if (r < 0 || manager->readings_due || manager->unsettled || audit_is_due(manager))
+	if (r < 0 || manager->readings_due || manager->unsettled || audit_is_due(manager) ||
+	    enforcer_is_due(manager))
 		look_again(manager);
 	walk_again(manager, 0);
 	manager_report_degraded(manager);
@@ -450,14 +470,18 @@ void manager_update_probes(struct manager *manager)
 	case PROBES_ATTACHED:
 		fprintf(stderr, SD_INFO "recording\n");
 		recording_began(manager);
+		manager_recording_began(manager);
 		break;
-	case PROBES_DETACHED:
+	case PROBES_UNUSED:
 		fprintf(stderr, SD_INFO "recording stopped: the vfio modules are not in use\n");
+		manager_recording_ends(manager);
+		probes_let_go(manager->probes);
 		manager->audit_due = false;
 		memset(&manager->skipped, 0, sizeof(manager->skipped));
 		read_everything(manager);
 		break;
 	case PROBES_FAILED:
+		manager_recording_failed(manager);
 		break;
 	}
 	if (!settled) {
@@ -483,6 +507,8 @@ int manager_refresh(void *userdata, unsigned int what)
 	r = ring_consume(manager->ring);
 	if (r >= 0)
 		r = audit_if_due(manager);
+	if (r >= 0)
+		r = complete_enforcer(manager);
 	if (r >= 0 && what & BUS_REFRESH_DEVICES)
 		r = pci_enumerate(manager->options.sys, found_device, manager);
 	if (r >= 0 && what & BUS_REFRESH_DEVICES)

@@ -25,8 +25,8 @@ enum json_mode {
 	JSON_PRETTY,
 };
 
-/* Arguments that a verb takes at most. */
-#define WORDS_MAX 2
+/* Arguments that a verb takes at most: as many files as a policy may have, and a word. */
+#define WORDS_MAX 257
 
 struct options {
 	enum json_mode json;
@@ -44,7 +44,7 @@ struct options {
 	bool wait;             /* status */
 	uint64_t wait_sec;
 	const char *words[WORDS_MAX + 1]; /* after the verb, NULL ends them. record: the file; explain: the
-					     subject */
+					     subject; policy: what, and files */
 };
 
 /*
@@ -73,6 +73,8 @@ enum exit_code verb_lint(const struct options *options, struct failure *failure)
 enum exit_code verb_explain(const struct options *options, struct failure *failure);
 enum exit_code verb_events(const struct options *options, struct failure *failure);
 enum exit_code verb_record(const struct options *options, struct failure *failure);
+enum exit_code verb_policy(const struct options *options, struct failure *failure);
+enum exit_code verb_reload(const struct options *options, struct failure *failure);
 enum exit_code verb_status(const struct options *options, struct failure *failure);
 enum exit_code verb_doctor(const struct options *options, struct failure *failure);
 

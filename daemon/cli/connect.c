@@ -126,13 +126,16 @@ static enum exit_code open_default(struct client *client, struct failure *failur
 static enum exit_code open_override(struct client *client, const char *address, struct failure *failure)
 {
 	int r = address[0] == '/' ? open_peer(client, address) : open_address(&client->bus, address, true);
+	bool nobody;
 
 	if (r >= 0)
 		return EXIT_OK;
 	if (r == -EINVAL)
 		return fail_with(failure, EXIT_USAGE,
 				 "VFIOWATCH_ADDRESS=%s is neither a D-Bus address nor a path", address);
-	return fail_with(failure, r == -ENOENT || r == -ECONNREFUSED ? EXIT_NO_DAEMON : EXIT_FAILED,
+	/* The last two: a daemon that has all the clients it takes. */
+	nobody = r == -ENOENT || r == -ECONNREFUSED || r == -EPIPE || r == -ECONNRESET;
+	return fail_with(failure, nobody ? EXIT_NO_DAEMON : EXIT_FAILED,
 			 "cannot connect to VFIOWATCH_ADDRESS=%s: %s", address, strerror(-r));
 }
 

@@ -98,6 +98,26 @@ static const char *revoke_detail(struct json_object *row, char *out, size_t size
 	return out;
 }
 
+/* "mmap wc: deny by rule no-wc, peer 812 (dpdk) has uc-" */
+static const char *request_detail(struct json_object *row, char *out, size_t size)
+{
+	const char *what = row_string(row, "what"), *requested = row_string(row, "requested");
+	const char *verdict = row_string(row, "verdict"), *rule = row_string(row, "rule");
+	const char *peer = value_text(row_value(row, "peer_pid")), *comm = row_string(row, "peer_comm");
+	const char *type = row_string(row, "peer_requested"), *unknown = row_string(row, "unknown");
+	int n = snprintf(out, size, "%s %s: %s", what ? what : "request", requested ? requested : "?",
+			 verdict);
+
+	if (rule && n >= 0 && (size_t)n < size)
+		n += snprintf(out + n, size - n, " by rule %s", rule);
+	if (unknown && n >= 0 && (size_t)n < size)
+		n += snprintf(out + n, size - n, ", unknown: %s", unknown);
+	if (row_string(row, "peer_source") && n >= 0 && (size_t)n < size)
+		snprintf(out + n, size - n, ", peer %s (%s) has %s", peer ? peer : "-", comm ? comm : "-",
+			 type ? type : "?");
+	return out;
+}
+
 /* The type asked for; where pages were populated the one they have, and the other if they differ. */
 static const char *types_detail(struct json_object *row, char *out, size_t size)
 {
@@ -121,6 +141,8 @@ static const char *detail(struct json_object *row, char *out, size_t size)
 		snprintf(out, size, "%s %s", module, state);
 		return out;
 	}
+	if (row_string(row, "verdict"))
+		return request_detail(row, out, size);
 	if (event && strcmp(event, "reservation") == 0)
 		return reservation_detail(row, out, size);
 	if (event && strcmp(event, "revoke") == 0)

@@ -11,17 +11,17 @@
 #include "cli/view.h"
 
 static const struct field mapping_fields[] = {
-	{{.title = "ID", .right = true, .drop = 3}, "id", CELL_TEXT, false},
-	{{.title = "DEVICE", .drop = 5}, "device", CELL_TEXT, false},
-	{{.title = "REGION", .right = true, .drop = 4}, "region", CELL_TEXT, false},
-	{{.title = "PID", .right = true}, "pid", CELL_TEXT, false},
-	{{.title = "COMMAND", .shrink = true}, "comm", CELL_TEXT, false},
-	{{.title = "START", .right = true}, "start", CELL_TEXT, false},
-	{{.title = "END", .right = true, .drop = 2}, "end", CELL_TEXT, false},
-	{{.title = "PHYSICAL", .right = true, .drop = 1}, "phys_start", CELL_TEXT, false},
-	{{.title = "REQUESTED"}, "requested", CELL_TEXT, false},
-	{{.title = "EFFECTIVE"}, "effective", CELL_EFFECTIVE, false},
-	{{.title = "SOURCE"}, "source", CELL_TEXT, false},
+	{{.title = "ID", .right = true, .drop = 3}, "id", CELL_TEXT, FIELD_ALWAYS},
+	{{.title = "DEVICE", .drop = 5}, "device", CELL_TEXT, FIELD_ALWAYS},
+	{{.title = "REGION", .right = true, .drop = 4}, "region", CELL_TEXT, FIELD_ALWAYS},
+	{{.title = "PID", .right = true}, "pid", CELL_TEXT, FIELD_ALWAYS},
+	{{.title = "COMMAND", .shrink = true}, "comm", CELL_TEXT, FIELD_ALWAYS},
+	{{.title = "START", .right = true}, "start", CELL_TEXT, FIELD_ALWAYS},
+	{{.title = "END", .right = true, .drop = 2}, "end", CELL_TEXT, FIELD_ALWAYS},
+	{{.title = "PHYSICAL", .right = true, .drop = 1}, "phys_start", CELL_TEXT, FIELD_ALWAYS},
+	{{.title = "REQUESTED"}, "requested", CELL_TEXT, FIELD_ALWAYS},
+	{{.title = "EFFECTIVE"}, "effective", CELL_EFFECTIVE, FIELD_ALWAYS},
+	{{.title = "SOURCE"}, "source", CELL_TEXT, FIELD_ALWAYS},
 };
 
 static const struct view mapping_view = VIEW("mapping", mapping_fields, NULL, NULL);
@@ -61,8 +61,7 @@ static enum exit_code ask_capture(const struct options *options, const struct ex
 		code = replay_all(&replay, failure);
 	if (code != EXIT_OK)
 		return code;
-	*ret = explain(replay.model.ledger, replay.model.findings, replay.model.lints, &replay.clock,
-		       subject);
+	*ret = explain(&replay.model, &replay.clock, subject);
 	return *ret ? EXIT_OK : fail_memory(failure);
 }
 

@@ -27,6 +27,19 @@ enum exit_code follow_read(struct client *client, const char *member, bool wait,
 	return EXIT_OK;
 }
 
+enum exit_code follow_state(struct client *client, uint64_t *cursor, sd_bus_message **ret,
+			    struct failure *failure)
+{
+	sd_bus_message *call _cleanup_(sd_bus_message_unrefp) = NULL;
+	enum exit_code code = client_method(client, &call, "ReadState", failure);
+
+	if (code == EXIT_OK)
+		code = client_call(client, call, ret, failure);
+	if (code == EXIT_OK && sd_bus_message_read(*ret, "t", cursor) < 0)
+		code = fail_answer(failure, "ReadState");
+	return code;
+}
+
 bool follow_ended(struct client *client, struct failure *failure)
 {
 	if (failure->signal != SIGINT && failure->signal != SIGTERM && failure->signal != SIGHUP)

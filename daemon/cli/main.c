@@ -52,7 +52,9 @@ static const struct argp_option argp_options[] = {
 	{"type", OPTION_TYPE, "TYPE", 0,
 	 "Only this memory type: uc (takes uc- and device, too), uc-, device, wc, wt, wp, wb", 2},
 	{"active", OPTION_ACTIVE, NULL, 0, "Only what is live (the default)", 2},
-	{"all", OPTION_ALL, NULL, 0, "Also what is no longer live; events: also facts that were looked up",
+	{"all", OPTION_ALL, NULL, 0,
+	 "Also what is no longer live; events: also facts that were looked up; policy test: also what is "
+	 "allowed",
 	 2},
 	{"follow", 'f', NULL, 0,
 	 "events: go on until interrupted; begins with new events unless --since is given", 2},
@@ -85,6 +87,7 @@ struct verb {
 
 #define LIST_OPTIONS    OPTION_DEVICE, OPTION_PID, OPTION_TYPE, OPTION_ACTIVE, OPTION_ALL
 
+#define POLICY_WORDS    "check FILE.., show, or test FILE.. (at most 256)"
 #define EXPLAIN_SUBJECT "PID ADDR, or BDF[:BAR[+OFF]]"
 
 static const struct verb verbs[] = {
@@ -103,15 +106,21 @@ static const struct verb verbs[] = {
 	 {OPTION_DEVICE, OPTION_PID, OPTION_TYPE, OPTION_ALL, 'f', OPTION_SINCE}},
 	{"record", verb_record, 1, 1, "one FILE", false, {OPTION_DURATION, OPTION_FORCE}},
 	{"status", verb_status, 0, 0, NULL, true, {OPTION_WAIT, OPTION_CHECK}},
+	{"policy", verb_policy, 1, WORDS_MAX, POLICY_WORDS, true, {LIST_OPTIONS}},
+	{"reload", verb_reload, 0, 0, NULL, false, {}},
 	{"doctor", verb_doctor, 0, 0, NULL, false, {}},
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
-#define VERBS   "devices, cookies, mappings, conflicts, lint, explain, events, record, status, doctor"
+#define VERBS                                                                                                \
+	"devices, cookies, mappings, conflicts, lint, explain, events, record, status, policy, reload, "     \
+	"doctor"
 
 static const char usage[] =
 	"devices\ncookies\nmappings\nconflicts [--check]\nlint\nexplain PID ADDR\nexplain BDF[:BAR[+OFF]]\n"
-	"events [-f] [--since TIME]\nrecord FILE\nstatus [--wait[=SEC]] [--check]\ndoctor";
+	"events [-f] [--since TIME]\nrecord FILE\nstatus [--wait[=SEC]] [--check]\npolicy check "
+	"FILE..\npolicy show\n"
+	"policy test [--replay FILE] FILE..\nreload\ndoctor";
 
 static const char documentation[] =
 	"Shows which processes map the BARs of VFIO devices, by which mmap cookie and with which memory type."

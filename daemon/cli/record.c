@@ -19,8 +19,6 @@
 #include "cli/output.h"
 #include "vfiowatch/bus.h"
 
-#define FRAME_HEAD 8
-
 /* A place in the file where an end frame may stand. */
 struct mark {
 	off_t offset;
@@ -112,20 +110,6 @@ static enum exit_code append(struct recording *recording, const uint8_t *data, s
 	return EXIT_OK;
 }
 
-/* The length of the frame at @data, 0 if it is none or reaches beyond @size. */
-static size_t frame_size(const uint8_t *data, size_t size)
-{
-	size_t length;
-
-	if (size < FRAME_HEAD)
-		return 0;
-	length = data[0] | (size_t)data[1] << 8 | (size_t)data[2] << 16 | (size_t)data[3] << 24;
-	return length >= sizeof(struct event_header) && length <= CAPTURE_FRAME_MAX - FRAME_HEAD &&
-			       length <= size - FRAME_HEAD
-		       ? FRAME_HEAD + length
-		       : 0;
-}
-
 static enum exit_code append_frames(struct recording *recording, const uint8_t *data, size_t size,
 				    struct failure *failure)
 {
@@ -133,7 +117,7 @@ static enum exit_code append_frames(struct recording *recording, const uint8_t *
 	size_t offset = 0;
 
 	while (offset < size) {
-		size_t length = frame_size(data + offset, size - offset);
+		size_t length = capture_frame_size(data + offset, size - offset);
 
 		if (!length)
 			return fail_answer(failure, "records are no capture frames");
@@ -168,20 +152,6 @@ static enum exit_code append_lost(struct recording *recording, uint64_t skipped,
 	complain("lost %" PRIu64 " events: overwritten before they were read", skipped);
 	size = capture_frame(&event, frame);
 	return append(recording, frame, size, capture_running_crc(recording->now.running, frame), failure);
-}
-
-/* The answer of ReadState, read up to its records. */
-static enum exit_code get_state(struct client *client, uint64_t *cursor, sd_bus_message **ret,
-				struct failure *failure)
-{
-	sd_bus_message *call _cleanup_(sd_bus_message_unrefp) = NULL;
-	enum exit_code code = client_method(client, &call, "ReadState", failure);
-
-	if (code == EXIT_OK)
-		code = client_call(client, call, ret, failure);
-	if (code == EXIT_OK && sd_bus_message_read(*ret, "t", cursor) < 0)
-		code = fail_answer(failure, "ReadState");
-	return code;
 }
 
 static enum exit_code record_state(struct recording *recording, sd_bus_message *state,
@@ -292,7 +262,7 @@ enum exit_code verb_record(const struct options *options, struct failure *failur
 
 	/* Nothing is overwritten before there is something to write. */
 	if (code == EXIT_OK)
-		code = get_state(client, &cursor, &state, failure);
+		code = follow_state(client, &cursor, &state, failure);
 	if (code == EXIT_OK)
 		code = open_file(&recording, options, failure);
 	if (code != EXIT_OK)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/replay.h"
@@ -31,14 +32,10 @@ static enum exit_code fail_capture(const struct replay *replay, enum capture_out
 			 replay->reader.offset, replay->reader.reason);
 }
 
-enum exit_code replay_open(struct replay *replay, const char *path, struct failure *failure)
+static enum exit_code read_header(struct replay *replay, struct failure *failure)
 {
-	enum capture_outcome outcome;
+	enum capture_outcome outcome = capture_open(&replay->reader, replay->file);
 
-	*replay = (struct replay){.path = path, .file = fopen(path, "re")};
-	if (!replay->file)
-		return fail_with(failure, EXIT_FAILED, "%s: %s", path, strerror(errno));
-	outcome = capture_open(&replay->reader, replay->file);
 	if (outcome != CAPTURE_EVENT)
 		return fail_capture(replay, outcome, failure);
 	replay->clock.realtime_offset_ns = replay->reader.header.realtime_offset_ns;
@@ -47,26 +44,72 @@ enum exit_code replay_open(struct replay *replay, const char *path, struct failu
 	return EXIT_OK;
 }
 
+enum exit_code replay_open(struct replay *replay, const char *path, struct failure *failure)
+{
+	*replay = (struct replay){.path = path, .file = fopen(path, "re")};
+	if (!replay->file)
+		return fail_with(failure, EXIT_FAILED, "%s: %s", path, strerror(errno));
+	return read_header(replay, failure);
+}
+
+/* The CRC behind all whole frames of @size bytes at @data. */
+static uint32_t running_crc(const uint8_t *data, size_t size)
+{
+	uint32_t running = 0;
+	size_t length;
+
+	for (size_t offset = 0; (length = capture_frame_size(data + offset, size - offset)); offset += length)
+		running = capture_running_crc(running, data + offset);
+	return running;
+}
+
+enum exit_code replay_open_state(struct replay *replay, const void *data, size_t size,
+				 struct failure *failure)
+{
+	const size_t header = sizeof(struct capture_header);
+
+	*replay = (struct replay){.path = "the daemon's answer"};
+	if (size < header)
+		return fail_with(failure, EXIT_FAILED, "%s is no ledger", replay->path);
+	replay->state = malloc(size + CAPTURE_FRAME_MAX);
+	if (!replay->state)
+		return fail_memory(failure);
+	memcpy(replay->state, data, size);
+	size += capture_end_frame(running_crc(replay->state + header, size - header), replay->state + size);
+	replay->file = fmemopen(replay->state, size, "r");
+	return replay->file ? read_header(replay, failure) : fail_memory(failure);
+}
+
 void replay_close(struct replay *replay)
 {
 	model_done(&replay->model);
 	if (replay->file)
 		fclose(replay->file);
 	replay->file = NULL;
+	free(replay->state);
+	replay->state = NULL;
 }
 
-enum exit_code replay_next(struct replay *replay, bool *more, struct event *event, struct change *change,
-			   struct failure *failure)
+enum exit_code replay_read(struct replay *replay, bool *more, struct event *event, struct failure *failure)
 {
 	enum capture_outcome outcome = capture_next(&replay->reader, event);
-	struct model_change changed;
 
 	*more = outcome == CAPTURE_EVENT;
-	if (outcome == CAPTURE_END)
-		return model_settle(&replay->model, NULL, NULL) < 0 ? fail_memory(failure) : EXIT_OK;
-	if (outcome != CAPTURE_EVENT)
+	if (outcome == CAPTURE_EVENT)
+		return EXIT_OK;
+	if (outcome != CAPTURE_END)
 		return fail_capture(replay, outcome, failure);
-	if (model_apply(&replay->model, event, &changed, NULL, NULL) < 0)
+	if (model_settle(&replay->model, replay->notify, replay->userdata) < 0)
+		return fail_memory(failure);
+	return EXIT_OK;
+}
+
+enum exit_code replay_apply(struct replay *replay, const struct event *event, struct change *change,
+			    struct failure *failure)
+{
+	struct model_change changed;
+
+	if (model_apply(&replay->model, event, &changed, replay->notify, replay->userdata) < 0)
 		return fail_memory(failure);
 	*change = changed.change;
 	replay->n_events++;
@@ -76,6 +119,14 @@ enum exit_code replay_next(struct replay *replay, bool *more, struct event *even
 		replay->first_ns = event->header.time_ns;
 	replay->last_ns = event->header.time_ns;
 	return EXIT_OK;
+}
+
+enum exit_code replay_next(struct replay *replay, bool *more, struct event *event, struct change *change,
+			   struct failure *failure)
+{
+	enum exit_code code = replay_read(replay, more, event, failure);
+
+	return code == EXIT_OK && *more ? replay_apply(replay, event, change, failure) : code;
 }
 
 enum exit_code replay_all(struct replay *replay, struct failure *failure)

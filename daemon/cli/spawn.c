@@ -158,8 +158,9 @@ static void become_daemon(const struct spawn *spawn, const char *program, pid_t 
 	if (setsid() < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
 	    dup2(error_fd, STDERR_FILENO) < 0 || setenv("NOTIFY_SOCKET", spawn->notify, 1) < 0)
 		_exit(EXIT_FAILED);
+	/* No policy: what is enforced would outlive it. */
 	execlp(program, "vfiowatchd", "--foreground", "--socket", spawn->socket, "--pin-directory",
-	       spawn->pins, "--no-system-bus", NULL);
+	       spawn->pins, "--policy-root", spawn->directory, "--no-system-bus", NULL);
 	dprintf(STDERR_FILENO, "cannot run %s: %s\n", program, strerror(errno));
 	_exit(127);
 }

@@ -110,6 +110,61 @@ static void put_conflicts(struct json_object *status, const struct options *opti
 	puts(*separator == ',' ? ")" : "");
 }
 
+/* What the policy denied, and what it would have in another mode or sooner. */
+static void put_denied(struct json_object *status)
+{
+	uint64_t denied, would, killed;
+
+	if (!row_number(status, "denied", &denied)) {
+		put_line("Denied", NULL);
+		return;
+	}
+	printf("%12s: %" PRIu64 "\n", "Denied", denied);
+	if (row_number(status, "would_denied", &would))
+		printf("%12s: %" PRIu64 "\n", "Would deny", would);
+	if (row_number(status, "killed", &killed) && killed)
+		printf("%12s: %" PRIu64 "\n", "Killed", killed);
+}
+
+/* How requests are decided, and how often too little was known for that. */
+static void put_enforcer(struct json_object *status, const struct options *options)
+{
+	static const char *const counters[] = {"undecided", "unplaced", "untracked"};
+	const char *how = row_string(status, "enforcing"), *reason = row_string(status, "enforcing_reason");
+	struct json_object *enforcer = row_value(status, "enforcer"),
+			   *unknown = row_value(enforcer, "unknown");
+	uint64_t decided, number, guessed = 0;
+
+	if (!how) {
+		printf("%12s: no%s%s%s%s\n", "Enforcing", reason ? output_bad(options) : "",
+		       reason ? ": " : "", reason ? reason : "", reason ? output_plain(options) : "");
+		return;
+	}
+	printf("%12s: by %s", "Enforcing", how);
+	if (row_number(enforcer, "decided", &decided))
+		printf(", %" PRIu64 " decided", decided);
+	for (enum policy_unknown i = POLICY_KNOWN + 1; i < POLICY_UNKNOWN_REASONS; i++)
+		guessed += row_number(unknown, policy_unknown_name(i), &number) ? number : 0;
+	if (guessed)
+		printf(", %" PRIu64 " of them by OnUnknown", guessed);
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+		if (row_number(enforcer, counters[i], &number) && number)
+			printf(", %" PRIu64 " %s", number, counters[i]);
+	putchar('\n');
+}
+
+static void put_policy(struct json_object *status, const struct options *options)
+{
+	const char *digest = row_string(status, "policy_digest");
+	uint64_t rules;
+
+	if (!digest || !row_number(status, "policy_rules", &rules))
+		put_line("Policy", digest);
+	else
+		printf("%12s: %s (%" PRIu64 " rule%s)\n", "Policy", digest, rules, rules == 1 ? "" : "s");
+	put_enforcer(status, options);
+}
+
 static void put_counts(struct json_object *status, const struct options *options)
 {
 	put_value(status, "Devices", "devices");
@@ -117,7 +172,7 @@ static void put_counts(struct json_object *status, const struct options *options
 	put_value(status, "Cookies", "cookies");
 	put_value(status, "Mappings", "mappings");
 	put_conflicts(status, options);
-	put_value(status, "Denied", "denied");
+	put_denied(status);
 }
 
 static bool is_degraded(struct json_object *status)
@@ -134,7 +189,7 @@ static void print_live(struct json_object *status, const struct options *options
 	put_uptime(status);
 	put_value(status, "Version", "version");
 	put_value(status, "Mode", "mode");
-	put_value(status, "Policy", "policy_digest");
+	put_policy(status, options);
 	put_value(status, "Events", "events");
 	put_value(status, "Lost", "lost");
 	put_losses(status);
@@ -226,7 +281,7 @@ static struct json_object *kinds_object(const struct finding_counts *findings)
  * memory. */
 static struct json_object *capture_status(const struct replay *replay)
 {
-	static const char *const untold[] = {"mode", "policy_digest", "attached", "missing", "denied"};
+	static const char *const untold[] = {"mode", "policy_digest", "attached", "missing"};
 	static const char *const arches[] = {[MEMTYPE_ARCH_UNKNOWN] = NULL,
 					     [MEMTYPE_ARCH_X86_64] = "x86-64",
 					     [MEMTYPE_ARCH_ARM64] = "arm64"};
@@ -236,6 +291,7 @@ static struct json_object *capture_status(const struct replay *replay)
 	struct finding_counts findings;
 	struct ledger_counts counts;
 	uint64_t lost = 0, conflicts = 0;
+	bool decided;
 	int r = 0;
 
 	ledger_counts(replay->model.ledger, &counts);
@@ -244,6 +300,8 @@ static struct json_object *capture_status(const struct replay *replay)
 		conflicts += findings.active[kind];
 	for (unsigned int type = 0; type < EVENT_KERNEL_TYPES; type++)
 		lost += counts.lost[type];
+	/* Without a decision nothing enforced, and what would have been denied was not recorded. */
+	decided = counts.requests_granted || counts.requests_denied;
 	if (!status)
 		return NULL;
 	for (size_t i = 0; i < sizeof(untold) / sizeof(untold[0]); i++)
@@ -263,6 +321,7 @@ static struct json_object *capture_status(const struct replay *replay)
 	r |= put(status, "conflict_kinds", kinds_object(&findings));
 	r |= put(status, "conflicts_refused", json_object_new_uint64(findings.refused));
 	r |= put(status, "refused", json_object_new_uint64(counts.refused));
+	r |= put(status, "denied", decided ? json_object_new_uint64(counts.requests_denied) : NULL);
 	if (r == 0)
 		return json_safe(status);
 	json_object_put(status);

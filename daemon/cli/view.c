@@ -97,6 +97,16 @@ static char *effective_text(struct json_object *row)
 	return copy_or_null(effective_of(row));
 }
 
+static char *verdict_text(struct json_object *row)
+{
+	const char *verdict = row_string(row, "verdict"), *rule = row_string(row, "rule");
+	char *text;
+
+	if (!verdict || (!rule && strcmp(verdict, "allow") == 0))
+		return NULL;
+	return asprintf(&text, "%s (%s)", verdict, rule ? rule : "OnUnknown") >= 0 ? text : NULL;
+}
+
 /* The text of one cell; NULL: unknown (or out of memory: it is shown as unknown). The caller frees. */
 static char *cell_text(struct json_object *row, const struct field *field)
 {
@@ -119,6 +129,8 @@ static char *cell_text(struct json_object *row, const struct field *field)
 		return copy_or_null(row_true(row, "revoked") ? "revoked" : value_text(value));
 	case CELL_PHYSICAL:
 		return pair_text(row_string(row, "phys_start"), "-", row_string(row, "phys_end"));
+	case CELL_VERDICT:
+		return verdict_text(row);
 	case CELL_TYPES:
 		return join_values(value, '/');
 	case CELL_NUMBERS:
@@ -128,14 +140,35 @@ static char *cell_text(struct json_object *row, const struct field *field)
 	}
 }
 
-static int add_row(struct table *table, const struct view *view, bool all, struct json_object *row)
+/* Which fields of @view have a column: a bit for each. */
+static uint32_t shown_fields(const struct view *view, struct json_object *rows, bool all)
+{
+	uint32_t shown = 0;
+
+	for (size_t i = 0; i < view->n_fields; i++) {
+		const struct field *field = &view->fields[i];
+		bool told = field->show == FIELD_ALWAYS || (field->show == FIELD_ALL && all);
+
+		for (size_t j = 0; field->show == FIELD_TOLD && !told && j < json_object_array_length(rows);
+		     j++) {
+			char *text = cell_text(json_object_array_get_idx(rows, j), field);
+
+			told = text;
+			free(text);
+		}
+		shown |= (uint32_t)told << i;
+	}
+	return shown;
+}
+
+static int add_row(struct table *table, const struct view *view, uint32_t shown, struct json_object *row)
 {
 	char *cells[TABLE_COLUMNS_MAX] = {};
 	size_t n = 0;
 	int r;
 
 	for (size_t i = 0; i < view->n_fields; i++)
-		if (all || !view->fields[i].only_all)
+		if (shown >> i & 1)
 			cells[n++] = cell_text(row, &view->fields[i]);
 	r = table_add(table, (const char *const *)cells);
 	if (r == 0 && view->note_key)
@@ -161,19 +194,20 @@ static const char *footnote(const struct view *view, struct json_object *rows)
 enum exit_code view_add(const struct view *view, struct json_object *rows, const struct options *options,
 			struct output *output, struct failure *failure)
 {
+	const uint32_t shown = shown_fields(view, rows, options->filter.all);
 	struct column columns[TABLE_COLUMNS_MAX];
 	struct table *table;
 	size_t n = 0;
 	int r = 0;
 
 	for (size_t i = 0; i < view->n_fields; i++)
-		if (options->filter.all || !view->fields[i].only_all)
+		if (shown >> i & 1)
 			columns[n++] = view->fields[i].column;
 	table = table_new(columns, n);
 	if (!table)
 		return fail_memory(failure);
 	for (size_t i = 0; i < json_object_array_length(rows) && r == 0; i++)
-		r = add_row(table, view, options->filter.all, json_object_array_get_idx(rows, i));
+		r = add_row(table, view, shown, json_object_array_get_idx(rows, i));
 	if (r == 0)
 		output_add_table(output, table, view->noun, footnote(view, rows), options);
 	table_free(table);

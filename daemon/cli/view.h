@@ -20,13 +20,21 @@ enum cell {
 	CELL_PHYSICAL,  /* and phys_end: "0xfc000000-0xfc001000" */
 	CELL_TYPES,     /* array: "uc-/wc" */
 	CELL_NUMBERS,   /* array: "812,815" */
+	CELL_VERDICT,   /* and rule: "would-deny (no-mix)"; nothing if no rule says anything */
+};
+
+/* When a column is shown. */
+enum field_show {
+	FIELD_ALWAYS,
+	FIELD_ALL,  /* tells only whether it is live: of use with --all */
+	FIELD_TOLD, /* if some row has something in it */
 };
 
 struct field {
 	struct column column;
 	const char *key;
 	enum cell cell;
-	bool only_all; /* tells only whether it is live: of use with --all */
+	enum field_show show;
 };
 
 struct view {

@@ -61,7 +61,8 @@ static void put_mappings(struct row *row, const struct explained *explained,
 
 	for (size_t i = 0; i < explained->n_mappings; i++) {
 		const struct explained_mapping *entry = &explained->mappings[i];
-		struct json_object *object = snapshot_mapping_row(explained->ledger, entry->mapping, clock);
+		struct json_object *object =
+			snapshot_mapping_row(explained->ledger, explained->policy, entry->mapping, clock);
 		struct row inner = {.object = object, .failed = !object};
 
 		put_piece(&inner, &entry->piece);
@@ -88,7 +89,8 @@ static void put_findings(struct row *row, const struct explained *explained,
 	struct json_object *array = row_array(row, "conflicts");
 
 	for (size_t i = 0; i < explained->n_found; i++)
-		append(row, array, snapshot_conflict(explained->found[i], explained->arch, clock));
+		append(row, array,
+		       snapshot_conflict(explained->found[i], explained->ledger, explained->policy, clock));
 	row_count(row, "conflicts_omitted", explained->found_omitted, true);
 }
 
@@ -120,8 +122,7 @@ static void put_reservations(struct row *row, const struct explained *explained,
 	}
 }
 
-struct json_object *explain(const struct ledger *ledger, const struct findings *findings,
-			    const struct lints *lints, const struct snapshot_clock *clock,
+struct json_object *explain(const struct model *model, const struct snapshot_clock *clock,
 			    const struct explain_subject *subject)
 {
 	struct explained *explained = calloc(1, sizeof(*explained));
@@ -131,10 +132,11 @@ struct json_object *explain(const struct ledger *ledger, const struct findings *
 	if (!explained)
 		return NULL;
 	explained->subject = subject;
-	explained->ledger = ledger;
-	explained->findings = findings;
-	explained->lints = lints;
-	explained->arch = ledger_arch(ledger);
+	explained->ledger = model->ledger;
+	explained->findings = model->findings;
+	explained->lints = model->lints;
+	explained->policy = model->policy;
+	explained->arch = ledger_arch(model->ledger);
 	explain_gather(explained);
 	row = row_new();
 	row_text(&row, "subject", explain_subject_text(subject, text, sizeof(text)), SIZE_MAX);

@@ -9,8 +9,7 @@
 
 #include <json-c/json.h>
 
-#include "core/finding.h"
-#include "core/lint.h"
+#include "core/model.h"
 #include "core/snapshot.h"
 
 /*
@@ -47,8 +46,7 @@ const char *explain_parse(char *const *words, size_t n, struct explain_subject *
  *   `text`      array of sentences for people, in order; they tell all of the above
  * NULL: out of memory. A subject that nothing is known of is an answer too: its text says so, and why.
  */
-struct json_object *explain(const struct ledger *ledger, const struct findings *findings,
-			    const struct lints *lints, const struct snapshot_clock *clock,
+struct json_object *explain(const struct model *model, const struct snapshot_clock *clock,
 			    const struct explain_subject *subject);
 
 #endif

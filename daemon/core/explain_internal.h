@@ -22,6 +22,7 @@ struct explained {
 	const struct ledger *ledger;
 	const struct findings *findings;
 	const struct lints *lints;
+	const struct policy *policy; /* NULL: none */
 	enum memtype_arch arch;
 
 	const struct device *device;   /* NULL: unknown */

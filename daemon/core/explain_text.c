@@ -238,6 +238,38 @@ static void add_effective(struct sentence *sentence, const struct explained *exp
 	}
 }
 
+/* What the policy says of it, in words. @kills: Action=kill ends the process, else it denies. */
+static void add_verdict(struct sentence *sentence, const struct explained *explained,
+			struct policy_verdict verdict, bool kills)
+{
+	const char *rule = policy_rule_name(explained->policy, verdict.rule);
+	bool audit = policy_mode(explained->policy) == POLICY_AUDIT;
+	bool denies = verdict.action == POLICY_DENY || verdict.action == POLICY_KILL;
+
+	if (verdict.unknown) {
+		sentence_add(sentence, " Too little is known for the rules: OnUnknown %s%s it.",
+			     audit ? "would " : "",
+			     denies  ? audit ? "deny" : "denies"
+			     : audit ? "allow"
+				     : "allows");
+		return;
+	}
+	if (!rule) {
+		sentence_add(sentence, " No rule of the policy is against it.");
+		return;
+	}
+	sentence_add(sentence, " Rule %s of the policy ", rule);
+	if (verdict.action == POLICY_KILL && kills)
+		sentence_add(sentence, audit ? "would end the process for it, but only audits."
+					     : "ends the process for it.");
+	else if (denies)
+		sentence_add(sentence, audit ? "would deny it, but only audits." : "denies it.");
+	else if (verdict.action == POLICY_LOG)
+		sentence_add(sentence, "allows it and has it logged.");
+	else
+		sentence_add(sentence, "allows it.");
+}
+
 static void tell_mapping(const struct explained *explained, const struct explained_mapping *entry,
 			 struct sentence *sentence)
 {
@@ -258,6 +290,9 @@ static void tell_mapping(const struct explained *explained, const struct explain
 	sentence_add(sentence, "; ");
 	add_effective(sentence, explained, entry);
 	sentence_add(sentence, ". %s", explain_path(explained, entry, path, sizeof(path)));
+	if (explained->policy && mapping->live)
+		add_verdict(sentence, explained,
+			    policy_judge_mapping(explained->policy, explained->ledger, mapping), false);
 }
 
 static void tell_cookie(const struct explained *explained, const struct cookie *cookie,
@@ -297,14 +332,27 @@ static void tell_reservation(const struct explained *explained, const struct res
 	sentence_add(sentence, ". Its end is not told: it may be gone by now.");
 }
 
+static void tell_finding(const struct explained *explained, const struct finding *finding,
+			 struct sentence *sentence)
+{
+	char text[SENTENCE_MAX];
+
+	sentence_add(sentence, "%s", finding_explain(finding, explained->arch, text, sizeof(text)));
+	if (explained->policy)
+		add_verdict(sentence, explained,
+			    policy_judge_finding(explained->policy, explained->ledger, finding), true);
+}
+
 static void tell_meaning(const struct explained *explained, struct row *row, struct json_object *array)
 {
 	char text[SENTENCE_MAX];
 
-	for (size_t i = 0; i < explained->n_found; i++)
-		row_append_sentence(
-			row, array,
-			finding_explain(explained->found[i], explained->arch, text, sizeof(text)));
+	for (size_t i = 0; i < explained->n_found; i++) {
+		struct sentence sentence = sentence_new(text, sizeof(text));
+
+		tell_finding(explained, explained->found[i], &sentence);
+		row_append_sentence(row, array, text);
+	}
 	if (explained->found_omitted) {
 		struct sentence sentence = sentence_new(text, sizeof(text));
 

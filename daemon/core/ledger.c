@@ -179,6 +179,7 @@ static const apply_function apply_functions[EVENT_TYPES] = {
 	[EVENT_PAGES] = apply_pages,
 	[EVENT_REVOKE] = apply_revoke,
 	[EVENT_RESERVATION] = apply_reservation,
+	[EVENT_REQUEST] = apply_request,
 };
 
 static bool header_is_good(const struct event_header *header)

@@ -58,12 +58,12 @@ struct device {
 	bool facts_known;                      /* facts holds what sysfs said */
 	char name[EVENT_NAME_LEN + 1];         /* dev_name(): the BDF for PCI */
 	struct event_device facts;             /* texts are zero after their end */
-	unsigned int references; /* files and mappings, live or in history, that point here */
+	unsigned int references;               /* files and mappings, live or in history, that point here */
 	struct device_file *file_list;         /* live files; DL list by device_previous, device_next */
 	unsigned int files, cookies, mappings; /* live; mappings of all sources */
 	struct reservation reservations[RESERVATIONS_KEPT]; /* newest first */
 	unsigned int n_reservations;
-	UT_hash_handle hh;                     /* by name */
+	UT_hash_handle hh; /* by name */
 };
 
 struct holder {
@@ -89,9 +89,10 @@ struct device_file {
 	uint64_t born;                  /* holder readings begun before it was known */
 	unsigned int cookies, mappings; /* live */
 	unsigned int references;        /* cookies and mappings, live or in history, that point here */
-	bool cookies_uncertain; /* cookies may have been issued on it that were not seen: an issue was skipped */
-	struct cookie *cookie_list;     /* live and in history, issued last comes last; DL list */
-	struct mapping *mapping_list;   /* live and in history; DL list by file_previous, file_next */
+	bool cookies_uncertain; /* cookies may have been issued on it that were not seen: an issue was skipped
+				 */
+	struct cookie *cookie_list;   /* live and in history, issued last comes last; DL list */
+	struct mapping *mapping_list; /* live and in history; DL list by file_previous, file_next */
 	uint64_t seen;
 	struct device_file *device_previous, *device_next;
 	struct device_file *previous, *next; /* history list while !live && !references */
@@ -104,12 +105,12 @@ struct cookie {
 	uint32_t region, flags, ranges;
 	enum cookie_dialect dialect;
 	uint64_t offset, size, phys_start;
-	uint64_t issued;        /* 0: found by scan, times unknown */
-	uint64_t issued_ns;     /* 0: unknown */
+	uint64_t issued;               /* 0: found by scan, times unknown */
+	uint64_t issued_ns;            /* 0: unknown */
 	uint32_t attributes, alias_of; /* as in struct event_cookie */
-	uint32_t mapped_types;  /* 1 << enum memtype of each type that an mmap of it asked for */
-	struct process *issuer; /* first process it was issued to; NULL: unknown */
-	bool live, gone;        /* as in struct device_file */
+	uint32_t mapped_types;         /* 1 << enum memtype of each type that an mmap of it asked for */
+	struct process *issuer;        /* first process it was issued to; NULL: unknown */
+	bool live, gone;               /* as in struct device_file */
 	uint64_t closed_ns;
 	unsigned int references;      /* mappings, live or in history, whose file it is */
 	struct mapping *mapping_list; /* these mappings; DL list by cookie_previous, cookie_next */
@@ -140,22 +141,22 @@ struct mapping {
 	uint64_t start, end;      /* equal: not known yet (a copy of an unknown mapping) */
 	uint64_t offset, phys_start, page_prot, vm_flags; /* page_prot 0: unknown */
 	bool offset_known, phys_known, from_scan;
-	bool no_fault; /* EVENT_MAPPING_NO_FAULT */
+	bool no_fault;    /* EVENT_MAPPING_NO_FAULT */
 	bool device_told; /* device is what an event said (EVENT_MAPPING_DEVICE_KNOWN) */
 	bool by_address;  /* device and region were found by the physical address, among the BARs known */
 	struct page_run *runs; /* populated pages, by rising address, within start and end */
 	size_t n_runs;
-	bool pages_known;  /* runs are all there are; else they are some of them, and the rest is unknown */
-	bool runs_cut;     /* a limit was reached: pages_known stays false */
+	bool pages_known; /* runs are all there are; else they are some of them, and the rest is unknown */
+	bool runs_cut;    /* a limit was reached: pages_known stays false */
 	uint64_t told_start, told_end; /* the part that was told of, outside of it only runs are known;
 					  equal: none */
-	uint64_t pages_ns;     /* kernel events about pages that are older are no news: time of the newest EVENT_PAGES,
-				  or of what made all unknown */
+	uint64_t pages_ns;     /* kernel events about pages that are older are no news: time of the newest
+				  EVENT_PAGES,     or of what made all unknown */
 	uint64_t populated_ns; /* .. EVENT_POPULATE */
 	uint64_t revoked_ns;   /* .. EVENT_REVOKE, or of any that may have been missed */
 	bool pages_due;        /* counted in ledger_pages_due() */
-	bool settled;    /* the range is final, not a copy in the making */
-	uint32_t region; /* EVENT_REGION_UNKNOWN: unknown */
+	bool settled;          /* the range is final, not a copy in the making */
+	uint32_t region;       /* EVENT_REGION_UNKNOWN: unknown */
 	enum mapping_source source;
 	uint64_t mapped_ns; /* 0: unknown */
 	bool live, gone;    /* as in struct device_file */
@@ -188,9 +189,10 @@ enum change_kind {
 	CHANGE_COPIED,  /* new mapping by fork, split or mremap: the range is not settled yet */
 	CHANGE_MAPPING, /* an existing mapping has another range, owner or name */
 	CHANGE_UNMAPPED,
-	CHANGE_PAGES,    /* pages of a mapping were populated, or are told for the first time or differently */
-	CHANGE_REVOKED,  /* pages were taken from one or more mappings, or nothing is known of them any more */
+	CHANGE_PAGES,   /* pages of a mapping were populated, or are told for the first time or differently */
+	CHANGE_REVOKED, /* pages were taken from one or more mappings, or nothing is known of them any more */
 	CHANGE_RESERVED, /* a reservation of a BAR of a known device */
+	CHANGE_REQUEST,  /* the enforcer decided; only counts change */
 	CHANGE_PROCESS,  /* facts or name of a process */
 	CHANGE_MODULE,
 	CHANGE_LOST,    /* kernel events were dropped: a reading of the truth is due */
@@ -238,9 +240,9 @@ struct ledger *ledger_free(struct ledger *ledger);
  * Refused as malformed: another version or origin, a size that is not event_size(), an id of 0, a range that
  * is empty, not in units of 4 KiB or wraps around (addresses, file offsets, physical addresses), a PCI
  * address over 48 bits, a source, dialect, module state or lost type outside its enum (a lost type may be
- * EVENT_NONE: not known any more), a holder without identity, and another device or file for an id that has
- * one. A header.who without tgid or start_ns is an unknown process. Text ends at the first zero or with its
- * field.
+ * EVENT_NONE: not known any more), a request with a number outside its enum, a holder without identity, and
+ * another device or file for an id that has one. A header.who without tgid or start_ns is an unknown process.
+ * Text ends at the first zero or with its field.
  *
  * Who told the end matters: after a kernel event ended an id nothing brings it back. An end concluded by
  * ledger_next_absent() (EVENT_ORIGIN_SCAN) is taken back by a later event of the scan kind, never by a kernel
@@ -251,16 +253,16 @@ int ledger_apply(struct ledger *ledger, const struct event *event, struct change
 /*
  * Pages. EVENT_POPULATE and EVENT_PAGES replace what is known of the part of the mapping they speak of; pages
  * are known when all of start to end was told of since the mapping came to be, was copied or grew. A mapping
- * made by EVENT_MAP that can fault has no pages to begin with, and that is known. A cut mapping keeps the runs
- * within its range.
+ * made by EVENT_MAP that can fault has no pages to begin with, and that is known. A cut mapping keeps the
+ * runs within its range.
  *
- * EVENT_REVOKE takes the pages of the range, or of all VFIO mappings of the device, that are populated. Of one
- * through VFIO without a fault handler nothing is known after that, as not every kernel finds it.
+ * EVENT_REVOKE takes the pages of the range, or of all VFIO mappings of the device, that are populated. Of
+ * one through VFIO without a fault handler nothing is known after that, as not every kernel finds it.
  *
- * Kernel events may come in another order than they happened in. What is older than the last walk of a mapping is
- * not news. An older EVENT_POPULATE adds to a newer one and takes nothing from it. When a populate and a revoke
- * come in the wrong order, and what remains cannot be told, nothing is known of the pages; as after EVENT_LOST of
- * either.
+ * Kernel events may come in another order than they happened in. What is older than the last walk of a
+ * mapping is not news. An older EVENT_POPULATE adds to a newer one and takes nothing from it. When a populate
+ * and a revoke come in the wrong order, and what remains cannot be told, nothing is known of the pages; as
+ * after EVENT_LOST of either.
  */
 
 /* How a mapping stands with the CPU. */
@@ -280,16 +282,16 @@ struct effective {
 void mapping_effective(const struct mapping *mapping, struct effective *ret);
 
 /*
- * True if the VMA is there but can never reach the device again: its pages were taken away and it has no fault
- * handler, or its cookie was revoked.
+ * True if the VMA is there but can never reach the device again: its pages were taken away and it has no
+ * fault handler, or its cookie was revoked.
  */
 bool mapping_revoked(const struct mapping *mapping);
 
 /*
- * The physical bytes that a mapping reaches or would reach when touched, as pieces of one type: a populated page
- * by its entry, one that is not by the driver's layout and the type asked for; revoked and unknown ones are left
- * out. *cursor starts at 0. Returns false when there are no more. Rising by virtual address; neighbours that agree
- * are joined.
+ * The physical bytes that a mapping reaches or would reach when touched, as pieces of one type: a populated
+ * page by its entry, one that is not by the driver's layout and the type asked for; revoked and unknown ones
+ * are left out. *cursor starts at 0. Returns false when there are no more. Rising by virtual address;
+ * neighbours that agree are joined.
  */
 struct piece {
 	uint64_t start, end; /* virtual */
@@ -310,10 +312,19 @@ struct mapping *ledger_next_touched(struct ledger *ledger);
 /* All live mappings one after the other, in no order: NULL starts, NULL ends. */
 const struct mapping *ledger_next_live(const struct ledger *ledger, const struct mapping *previous);
 
+/*
+ * Where the bytes of a mapping begin, and of which region they are: by the driver's layout, else by the
+ * cookie that it maps. Returns false, and @phys_start 0, if it is not known; @region is then
+ * EVENT_REGION_UNKNOWN or what is known of it.
+ */
+bool ledger_mapping_place(const struct ledger *ledger, const struct mapping *mapping, uint64_t *phys_start,
+			  uint32_t *region);
+
 /* True if some live mapping has pages that are not known: a walk of the page tables is due. */
 bool ledger_pages_due(const struct ledger *ledger);
 
-/* The device, and the BAR (else EVENT_REGION_UNKNOWN), that a physical address belongs to. NULL: none known. */
+/* The device, and the BAR (else EVENT_REGION_UNKNOWN), that a physical address belongs to. NULL: none known.
+ */
 const struct device *ledger_device_at(const struct ledger *ledger, uint64_t phys, uint32_t *region);
 
 /* Cookies may have been issued that were not seen: no file that is open now tells what was never issued. */
@@ -366,9 +377,10 @@ const struct cookie *ledger_cookie_at(const struct ledger *ledger, const struct 
 
 struct ledger_counts {
 	uint64_t devices, files, cookies, mappings,
-		processes;                 /* live; of processes all that an entry points to */
-	uint64_t lost[EVENT_KERNEL_TYPES]; /* sum of EVENT_LOST */
-	uint64_t refused;                  /* events refused */
+		processes;                          /* live; of processes all that an entry points to */
+	uint64_t lost[EVENT_KERNEL_TYPES];          /* sum of EVENT_LOST */
+	uint64_t refused;                           /* events refused */
+	uint64_t requests_granted, requests_denied; /* sums of EVENT_REQUEST */
 };
 void ledger_counts(const struct ledger *ledger, struct ledger_counts *ret);
 enum memtype_arch ledger_arch(const struct ledger *ledger);

@@ -168,6 +168,9 @@ int apply_revoke(struct ledger *ledger, const struct event *event, struct change
 void reservations_release(struct ledger *ledger, struct device *device);
 int apply_reservation(struct ledger *ledger, const struct event *event, struct change *change);
 
+/* ledger_request.c */
+int apply_request(struct ledger *ledger, const struct event *event, struct change *change);
+
 /* ledger_reading.c: an event of the scan kind, of which only the header is filled, and header.who. */
 void fill_header(struct event *event, enum event_type type, uint64_t now_ns);
 void fill_who(struct event *event, const struct process *process);

@@ -74,6 +74,36 @@ const struct device *ledger_device_at(const struct ledger *ledger, uint64_t phys
 	return device_at(ledger, phys, phys, region);
 }
 
+static uint64_t bar_start(const struct device *device, uint32_t region)
+{
+	if (!device || !device->facts_known || !device->facts.present || region >= EVENT_BARS)
+		return 0;
+	return device->facts.bars[region].phys_start;
+}
+
+bool ledger_mapping_place(const struct ledger *ledger, const struct mapping *mapping, uint64_t *phys_start,
+			  uint32_t *region)
+{
+	const struct cookie *cookie = mapping->cookie;
+	uint64_t start;
+
+	*region = mapping->region;
+	*phys_start = mapping->phys_known ? mapping->phys_start : 0;
+	if (mapping->phys_known || !mapping->offset_known)
+		return mapping->phys_known;
+	if (!cookie && mapping->source == SOURCE_VFIO && mapping->file)
+		cookie = ledger_cookie_at(ledger, mapping->file, mapping->offset);
+	if (!cookie)
+		return false;
+	*region = cookie->alias_of != EVENT_REGION_UNKNOWN ? cookie->alias_of : cookie->region;
+	start = cookie->dialect != DIALECT_DMA_BUF ? bar_start(mapping->device, *region)
+		: cookie->ranges == 1              ? cookie->phys_start
+						   : 0;
+	if (start)
+		*phys_start = start + (mapping->offset - cookie->offset);
+	return start != 0;
+}
+
 /* Where it is by its layout, else by the first of its pages that lies in a BAR. */
 static struct device *device_of_bytes(const struct ledger *ledger, const struct mapping *mapping,
 				      uint32_t *region)

@@ -10,11 +10,13 @@
 #include "core/finding.h"
 #include "core/ledger.h"
 #include "core/lint.h"
+#include "core/policy.h"
 
 struct model {
 	struct ledger *ledger;
 	struct findings *findings;
 	struct lints *lints;
+	const struct policy *policy; /* for verdicts in rows; borrowed; NULL: none, as in replay */
 	uint64_t pending_ns; /* the findings are not up to date with what happened then; 0: they are */
 };
 
@@ -36,8 +38,9 @@ int model_apply(struct model *model, const struct event *event, struct model_cha
 		finding_notify notify, void *userdata);
 
 /*
- * A mapping whose pages are in very many runs has its findings brought up to date only before the next event that is
- * not of pages, and by this: to be called when a batch of events is over. Returns 0 or -ENOMEM: a later call does it.
+ * A mapping whose pages are in very many runs has its findings brought up to date only before the next event
+ * that is not of pages, and by this: to be called when a batch of events is over. Returns 0 or -ENOMEM: a
+ * later call does it.
  */
 int model_settle(struct model *model, finding_notify notify, void *userdata);
 

@@ -330,6 +330,12 @@ const struct cookie *mapping_cookie(const struct ledger *ledger, const struct ma
 	return ledger_cookie_at(ledger, mapping->file, mapping->offset);
 }
 
+static void put_verdict(struct row *row, const struct ledger *ledger, const struct policy *policy,
+			const struct mapping *mapping)
+{
+	row_verdict(row, policy, policy_judge_mapping(policy, ledger, mapping));
+}
+
 /* The BAR of a layout that is not known shows in the pages. */
 static uint32_t mapping_region(const struct ledger *ledger, const struct mapping *mapping)
 {
@@ -341,8 +347,8 @@ static uint32_t mapping_region(const struct ledger *ledger, const struct mapping
 	return region;
 }
 
-struct json_object *snapshot_mapping_row(const struct ledger *ledger, const struct mapping *mapping,
-					 const struct snapshot_clock *clock)
+struct json_object *snapshot_mapping_row(const struct ledger *ledger, const struct policy *policy,
+					 const struct mapping *mapping, const struct snapshot_clock *clock)
 {
 	const struct cookie *cookie = mapping_cookie(ledger, mapping);
 	const struct process *owner = mapping->owner;
@@ -373,6 +379,7 @@ struct json_object *snapshot_mapping_row(const struct ledger *ledger, const stru
 	row_time(&row, "until", mapping->live ? 0 : mapping->closed_ns, clock->realtime_offset_ns);
 	row_bool(&row, "revoked", revoked, revoked || !mapping->no_fault || mapping->pages_known);
 	row_bool(&row, "live", mapping->live && !revoked, true);
+	put_verdict(&row, ledger, mapping->live ? policy : NULL, mapping);
 	return row_take(&row);
 }
 
@@ -469,10 +476,11 @@ int snapshot_cookies(const struct ledger *ledger, const struct row_filter *filte
 		    cookie_wanted(ledger, filter, entry), snapshot_cookie_row(ledger, entry, clock));
 }
 
-int snapshot_mappings(const struct ledger *ledger, const struct row_filter *filter,
-		      const struct snapshot_clock *clock, uint64_t after, size_t max,
-		      struct json_object *rows)
+int snapshot_mappings(const struct ledger *ledger, const struct policy *policy,
+		      const struct row_filter *filter, const struct snapshot_clock *clock, uint64_t after,
+		      size_t max, struct json_object *rows)
 {
 	APPEND_ROWS(mapping, mappings, ledger_list_mappings(ledger, filter->all, after, chunk, size),
-		    mapping_wanted(ledger, filter, entry), snapshot_mapping_row(ledger, entry, clock));
+		    mapping_wanted(ledger, filter, entry),
+		    snapshot_mapping_row(ledger, policy, entry, clock));
 }

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "core/snapshot_internal.h"
+#include "core/request.h"
+#include "core/snapshot_finding.h"
 #include "core/status.h"
+
+#include <inttypes.h>
+#include <stdio.h>
 
 /* What an event is about, as far as the ledger has it. */
 struct subject {
@@ -49,6 +53,8 @@ static struct subject find_subject(const struct ledger *ledger, const struct eve
 		subject.file = ledger_file(ledger, event->file.file_id);
 	if (type == EVENT_HOLDER)
 		subject.file = ledger_file(ledger, event->holder.file_id);
+	if (type == EVENT_REQUEST)
+		subject.file = request_file(ledger, &event->request);
 	if (is_cookie_event(type)) {
 		subject.cookie = ledger_cookie(ledger, event->cookie.cookie_id);
 		subject.file =
@@ -110,6 +116,9 @@ static void put_device(struct row *row, const struct event *event, const struct 
 	} else if (type == EVENT_DEVICE || names_revoked_device(event)) {
 		ledger_pci_name(type == EVENT_DEVICE ? event->device.pci_address : event->revoke.pci_address,
 				name);
+		row_text(row, "device", name, sizeof(name));
+	} else if (type == EVENT_REQUEST && event->request.flags & EVENT_MAPPING_DEVICE_KNOWN) {
+		ledger_pci_name(event->request.pci_address, name);
 		row_text(row, "device", name, sizeof(name));
 	} else if ((type == EVENT_OPEN || type == EVENT_FILE) && file->flags & EVENT_DEVICE_IS_PCI) {
 		ledger_pci_name(file->pci_address, name);
@@ -309,6 +318,55 @@ static void put_reservation(struct row *row, const struct event *event, const st
 	row_text(row, "given", memtype_name(told->given), SIZE_MAX);
 }
 
+static void put_peer(struct row *row, const struct event_request *told)
+{
+	const struct event_party *peer = &told->peer;
+	bool known = told->has_peer, range = known && peer->flags & PARTY_RANGE_KNOWN;
+
+	row_count(row, "peer_pid", peer->who.tgid, known && peer->who.tgid);
+	row_text(row, "peer_comm", known ? peer->who.comm : NULL, sizeof(peer->who.comm));
+	row_text(row, "peer_source", known ? mapping_source_name(peer->source) : NULL, SIZE_MAX);
+	row_text(row, "peer_requested", known ? memtype_name(peer->type) : NULL, SIZE_MAX);
+	row_address(row, "peer_phys_start", peer->phys_start, range);
+	row_address(row, "peer_phys_end", peer->phys_end, range);
+	row_bool(row, "peer_pending", peer->flags & PARTY_PENDING, known);
+}
+
+/* Of a refused event the numbers may be anything. */
+static void put_request(struct row *row, const struct ledger *ledger, const struct event *event,
+			const struct subject *subject)
+{
+	const struct event_request *told = &event->request;
+	bool good = request_is_good(told), range = told->party.flags & PARTY_RANGE_KNOWN;
+	char digest[17], text[SENTENCE_MAX];
+
+	snprintf(digest, sizeof(digest), "%016" PRIx64, (uint64_t)told->policy);
+	row_count(row, "region", told->region, told->region != EVENT_REGION_UNKNOWN);
+	put_id(row, "file", subject->file ? subject->file->id : 0);
+	put_id(row, "cookie", subject->cookie ? subject->cookie->id : 0);
+	row_null(row, "mapping");
+	row_address(row, "offset", told->offset, true);
+	row_count(row, "size", told->size, true);
+	row_null(row, "start");
+	row_null(row, "end");
+	row_address(row, "phys_start", told->party.phys_start, range);
+	row_address(row, "phys_end", told->party.phys_end, range);
+	row_text(row, "requested", memtype_name(told->party.type), SIZE_MAX);
+	row_text(row, "source", mapping_source_name(told->party.source), SIZE_MAX);
+	row_text(row, "what", request_what_name(told->what), SIZE_MAX);
+	row_text(row, "kind", policy_kind_name(told->kind), SIZE_MAX);
+	row_text(row, "verdict", good ? request_verdict_name(told) : NULL, SIZE_MAX);
+	row_text(row, "rule", told->rule, sizeof(told->rule));
+	row_text(row, "unknown", policy_unknown_name(told->unknown), SIZE_MAX);
+	row_text(row, "given", told->given ? memtype_name(told->given) : NULL, SIZE_MAX);
+	row_text(row, "policy", digest, sizeof(digest));
+	row_text(row, "unit", told->party.unit, sizeof(told->party.unit));
+	row_text(row, "machine", told->party.machine, sizeof(told->party.machine));
+	put_peer(row, told);
+	if (good)
+		row_sentence(row, "text", request_explain(ledger, event, text, sizeof(text)));
+}
+
 static const char *state_name(unsigned int type)
 {
 	switch (type) {
@@ -398,6 +456,8 @@ static void put_payload(struct row *row, const struct ledger *ledger, const stru
 		put_revoke(row, event, subject);
 	} else if (type == EVENT_RESERVATION) {
 		put_reservation(row, event, subject);
+	} else if (type == EVENT_REQUEST) {
+		put_request(row, ledger, event, subject);
 	} else {
 		put_nothing(row, 0);
 		if (is_file_event(type))
@@ -406,6 +466,13 @@ static void put_payload(struct row *row, const struct ledger *ledger, const stru
 			put_id(row, "file", event->holder.file_id);
 	}
 	put_details(row, event);
+}
+
+static const char *event_name(const struct event *event)
+{
+	if (event->header.type == EVENT_REQUEST && event->request.denied)
+		return "denied";
+	return event_type_name(event->header.type);
 }
 
 struct json_object *snapshot_event(const struct ledger *ledger, const struct snapshot_clock *clock,
@@ -418,7 +485,7 @@ struct json_object *snapshot_event(const struct ledger *ledger, const struct sna
 
 	row_time(&row, "time", header->time_ns, clock->realtime_offset_ns);
 	row_count(&row, "sequence", header->sequence, header->sequence);
-	row_text(&row, "event", good ? event_type_name(header->type) : "malformed", SIZE_MAX);
+	row_text(&row, "event", good ? event_name(event) : "malformed", SIZE_MAX);
 	row_text(&row, "origin", header->origin == EVENT_ORIGIN_KERNEL ? "kernel" : "scan", SIZE_MAX);
 	row_text(&row, "state", good ? state_name(header->type) : NULL, SIZE_MAX);
 	row_bool(&row, "refused", change && change->kind == CHANGE_REFUSED, change);

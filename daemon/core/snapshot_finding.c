@@ -37,6 +37,14 @@ static void append_count(struct row *row, struct json_object *array, uint64_t nu
 	row->failed = true;
 }
 
+void row_verdict(struct row *row, const struct policy *policy, struct policy_verdict verdict)
+{
+	const char *name = policy ? policy_verdict_name(verdict, policy_mode(policy)) : NULL;
+
+	row_text(row, "rule", policy ? policy_rule_name(policy, verdict.rule) : NULL, SIZE_MAX);
+	row_text(row, "verdict", name, SIZE_MAX);
+}
+
 /* The two types that are at odds: of the parties, or asked for and effective. */
 static void types_of(const struct finding *finding, enum memtype types[2])
 {
@@ -117,8 +125,8 @@ static void put_cause(struct row *row, const struct finding *finding)
 	row_count(row, "cause_mapping", cause->mapping, cause->mapping);
 }
 
-struct json_object *snapshot_conflict(const struct finding *finding, enum memtype_arch arch,
-				      const struct snapshot_clock *clock)
+struct json_object *snapshot_conflict(const struct finding *finding, const struct ledger *ledger,
+				      const struct policy *policy, const struct snapshot_clock *clock)
 {
 	char text[SENTENCE_MAX];
 	struct row row = row_new();
@@ -136,9 +144,8 @@ struct json_object *snapshot_conflict(const struct finding *finding, enum memtyp
 	row_time(&row, "since", finding->since_ns, clock->realtime_offset_ns);
 	row_time(&row, "until", finding->until_ns, clock->realtime_offset_ns);
 	row_bool(&row, "active", finding->active, true);
-	row_null(&row, "rule");
-	row_null(&row, "verdict");
-	row_sentence(&row, "text", finding_explain(finding, arch, text, sizeof(text)));
+	row_verdict(&row, policy, policy_judge_finding(policy, ledger, finding));
+	row_sentence(&row, "text", finding_explain(finding, ledger_arch(ledger), text, sizeof(text)));
 	return row_take(&row);
 }
 
@@ -202,9 +209,10 @@ static bool lint_wanted(const struct row_filter *filter, const struct lint *lint
 	       filter_takes_device(filter, lint->device);
 }
 
-int snapshot_conflicts(const struct findings *findings, enum memtype_arch arch,
-		       const struct row_filter *filter, const struct snapshot_clock *clock, uint64_t after,
-		       size_t max, struct json_object *rows)
+int snapshot_conflicts(const struct findings *findings, const struct ledger *ledger,
+		       const struct policy *policy, const struct row_filter *filter,
+		       const struct snapshot_clock *clock, uint64_t after, size_t max,
+		       struct json_object *rows)
 {
 	const struct finding *chunk[CHUNK];
 	size_t n;
@@ -215,7 +223,7 @@ int snapshot_conflicts(const struct findings *findings, enum memtype_arch arch,
 			after = chunk[i]->id;
 			if (!finding_wanted(filter, chunk[i]))
 				continue;
-			if (rows_put(rows, snapshot_conflict(chunk[i], arch, clock)) < 0)
+			if (rows_put(rows, snapshot_conflict(chunk[i], ledger, policy, clock)) < 0)
 				return -ENOMEM;
 			max--;
 		}

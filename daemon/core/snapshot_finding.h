@@ -17,12 +17,15 @@ bool filter_takes_type(const struct row_filter *filter, enum memtype type);
 void row_sentence(struct row *row, const char *key, const char *text);
 void row_append_sentence(struct row *row, struct json_object *array, const char *text);
 
+/* `rule` and `verdict`; @policy NULL: null. */
+void row_verdict(struct row *row, const struct policy *policy, struct policy_verdict verdict);
+
 /* snapshot.c: @row passes to @rows. NULL: it could not be made. Returns 0 or -ENOMEM. */
 int rows_put(struct json_object *rows, struct json_object *row);
 
 /* One row. NULL: out of memory. */
-struct json_object *snapshot_mapping_row(const struct ledger *ledger, const struct mapping *mapping,
-					 const struct snapshot_clock *clock);
+struct json_object *snapshot_mapping_row(const struct ledger *ledger, const struct policy *policy,
+					 const struct mapping *mapping, const struct snapshot_clock *clock);
 struct json_object *snapshot_cookie_row(const struct ledger *ledger, const struct cookie *cookie,
 					const struct snapshot_clock *clock);
 struct json_object *snapshot_lint_row(const struct lint *lint, enum memtype_arch arch,

@@ -31,6 +31,8 @@ const char *event_type_name(unsigned int type)
 		return "revoke";
 	case EVENT_RESERVATION:
 		return "reservation";
+	case EVENT_REQUEST:
+		return "request";
 	case EVENT_FILE:
 	case EVENT_COOKIE_LIVE:
 	case EVENT_MAPPING:
@@ -180,21 +182,69 @@ static void put_conflicts(struct row *row, const struct finding_counts *findings
 	row_count(row, "conflicts_refused", findings->refused, true);
 }
 
+static const char *enforcing_name(enum enforcing_state state)
+{
+	switch (state) {
+	case ENFORCING_LSM:
+		return "lsm";
+	case ENFORCING_FMOD_RET:
+		return "fmod_ret";
+	default:
+		return NULL;
+	}
+}
+
+/* While nothing is decided in the kernel its counters do not exist. */
+static void put_enforcer(struct row *row, const struct status *status)
+{
+	const struct enforcer_counters *counters = &status->enforcer;
+	struct row entry, unknown;
+
+	if (status->enforcing == ENFORCING_OFF) {
+		row_null(row, "enforcer");
+		return;
+	}
+	entry = row_object(row, "enforcer");
+	row_count(&entry, "decided", counters->decided, true);
+	row_count(&entry, "denied", counters->denied, true);
+	unknown = row_object(&entry, "unknown");
+	for (unsigned int reason = POLICY_KNOWN + 1; reason < POLICY_UNKNOWN_REASONS; reason++)
+		row_count(&unknown, policy_unknown_name(reason), counters->unknown[reason], true);
+	row_end(&entry, &unknown);
+	row_count(&entry, "undecided", counters->undecided, true);
+	row_count(&entry, "unplaced", counters->unplaced, true);
+	row_count(&entry, "untracked", counters->untracked, true);
+	row_end(row, &entry);
+}
+
+static void put_policy(struct row *row, const struct status *status)
+{
+	bool known = status->policy_known;
+
+	row_count(row, "denied", status->denied, known);
+	row_count(row, "would_denied", status->would_denied, known);
+	row_count(row, "killed", status->killed, known);
+	row_count(row, "policy_rules", status->policy_rules, known);
+	row_text(row, "enforcing", enforcing_name(status->enforcing), SIZE_MAX);
+	row_text(row, "enforcing_reason", status->enforcing_reason, sizeof(status->enforcing_reason));
+	put_enforcer(row, status);
+}
+
 struct json_object *status_to_json(const struct status *status, const struct ledger_counts *counts,
 				   const struct finding_counts *findings)
 {
 	struct row row = row_new();
 
-	/* No policy is loaded by anything yet. */
-	row_null(&row, "mode");
-	row_null(&row, "policy_digest");
+	row_text(&row, "mode", status->policy_known ? policy_mode_name(status->mode) : NULL, SIZE_MAX);
+	row_text(&row, "policy_digest", status->policy_known ? status->policy_digest : NULL,
+		 sizeof(status->policy_digest));
 	put_degraded(&row, status);
 	put_point_names(&row, "attached", status, POINT_ATTACHED);
 	put_point_names(&row, "missing", status, POINT_MISSING);
 	put_recorder(&row, status);
 	put_counts(&row, counts);
 	put_conflicts(&row, findings);
-	row_null(&row, "denied");
+	put_policy(&row, status);
 	row_text(&row, "recording", recording_name(status->recording), SIZE_MAX);
 	row_text(&row, "recording_reason", status->recording_reason, sizeof(status->recording_reason));
 	row_bool(&row, "adopted", status->adopted, true);
@@ -203,6 +253,7 @@ struct json_object *status_to_json(const struct status *status, const struct led
 	row_count(&row, "audits", status->audits, true);
 	row_count(&row, "ring_size", status->ring_size, status->recorder_known);
 	row_count(&row, "journal_suppressed", status->journal_suppressed, true);
+	row_count(&row, "journal_unwritten", status->journal_unwritten, true);
 	row_count(&row, "clients", status->clients, true);
 	row_count(&row, "uptime", (status->now_ns - status->started_ns) / NS_PER_SECOND,
 		  status->started_ns && status->now_ns >= status->started_ns);

@@ -13,9 +13,10 @@
 
 #include "core/finding.h"
 #include "core/ledger.h"
+#include "core/policy.h"
 
-#define STATUS_POINTS_MAX  32
-#define STATUS_REASONS_MAX 8
+#define STATUS_POINTS_MAX  64
+#define STATUS_REASONS_MAX 16
 #define STATUS_REASON_LEN  192
 
 /* One place in the kernel that a BPF program is attached to, or ought to be. */
@@ -40,6 +41,20 @@ enum recording_state {
 	RECORDING_FAILED,  /* reason says why; degraded */
 };
 
+/* By what means requests are denied. */
+enum enforcing_state {
+	ENFORCING_OFF = 0,  /* nothing is decided in the kernel: mode is audit, or see enforcing_reason */
+	ENFORCING_LSM,      /* by BPF LSM programs */
+	ENFORCING_FMOD_RET, /* by programs that change what the LSM hooks return */
+};
+
+/* Copies of the counters in struct enforcer, which the kernel keeps over restarts of the daemon. */
+struct enforcer_counters {
+	uint64_t decided, denied;
+	uint64_t unknown[POLICY_UNKNOWN_REASONS];
+	uint64_t undecided, unplaced, untracked;
+};
+
 struct status {
 	char version[32]; /* of this build; empty: unknown */
 	enum recording_state recording;
@@ -58,15 +73,31 @@ struct status {
 			     not seen */
 	uint64_t audits;  /* times the tables were compared with all VMAs */
 	uint64_t journal_suppressed; /* journal records held back by the rate limit */
+	uint64_t journal_unwritten;  /* records that journald did not take: journal_unwritten() */
 	uint64_t clients;            /* bus connections on the peer socket */
+
+	bool policy_known; /* a policy was read: mode, policy_digest and policy_rules are its own */
+	enum policy_mode mode;
+	char policy_digest[POLICY_DIGEST_LEN + 1];
+	uint64_t policy_rules;
+	uint64_t denied;       /* requests that got EPERM, since enforcement began; survives the daemon */
+	uint64_t would_denied; /* mappings and findings that the policy denies and that came to be: in audit
+				  mode, or nothing decided them in the kernel; since the daemon started */
+	uint64_t killed;       /* processes ended by Action=kill, since the daemon started */
+	enum enforcing_state enforcing;
+	char enforcing_reason[STATUS_REASON_LEN]; /* why it is off though mode is enforce; else empty */
+	struct enforcer_counters enforcer;        /* valid unless enforcing is ENFORCING_OFF */
 };
 
 /*
  * The status object of the JSON contract. Keys beyond it: `recording`, `recording_reason`, `adopted`,
  * `kernel_types` (an array of {type, generated, delivered, lost} per kernel event type), `skipped`, `audits`,
  * `untracked` {mappings, files, cookies}, `readings`, `uptime` (seconds), `points` (every attach point with
- * its state), `version`, `conflict_kinds` {alias, promotion, demotion}, `conflicts_refused` (not open, because
- * the limit is reached). @findings NULL: unknown. NULL: out of memory.
+ * its state), `version`, `conflict_kinds` {alias, promotion, demotion}, `conflicts_refused` (not open,
+ * because the limit is reached), `policy_rules`, `would_denied`, `killed`, `enforcing` ("lsm", "fmod_ret", or
+ * null), `enforcing_reason`, `enforcer` {decided, denied, unknown {reason: count}, undecided, unplaced,
+ * untracked}.
+ * @findings NULL: unknown. NULL: out of memory.
  */
 struct json_object *status_to_json(const struct status *status, const struct ledger_counts *counts,
 				   const struct finding_counts *findings);

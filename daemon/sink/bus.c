@@ -215,6 +215,47 @@ static int method_probe(sd_bus_message *call, void *userdata, sd_bus_error *erro
 	return r;
 }
 
+/* Answers with the policy in force. */
+static int answer_policy(struct bus *bus, sd_bus_message *call)
+{
+	struct json_object *object = snapshot_policy(bus->backend.model(bus->backend.userdata)->policy);
+	int r;
+
+	if (!object)
+		return -ENOMEM;
+	r = sd_bus_reply_method_return(
+		call, "s", json_object_to_json_string_ext(object, JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(object);
+	return r;
+}
+
+static int method_get_policy(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+	int r = prepare(userdata, call, 0, error);
+
+	return r < 0 ? r : answer_policy(userdata, call);
+}
+
+static int method_reload(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+	struct bus *bus = userdata;
+	char text[POLICY_ERROR_LEN] = "";
+	enum policy_outcome outcome = POLICY_OK;
+	int r = prepare(bus, call, 0, error);
+
+	if (r < 0)
+		return r;
+	if (!bus->backend.reload)
+		return sd_bus_error_set(error, SD_BUS_ERROR_NOT_SUPPORTED, "This daemon has no policy");
+	r = bus->backend.reload(bus->backend.userdata, &outcome, text);
+	if (r < 0)
+		return sd_bus_error_setf(error, SD_BUS_ERROR_FAILED, "Cannot reload the policy: %s",
+					 strerror(-r));
+	if (outcome != POLICY_OK)
+		return sd_bus_error_set(error, BUS_ERROR_POLICY_REJECTED, text);
+	return answer_policy(bus, call);
+}
+
 static int list(sd_bus_message *call, struct bus *bus, unsigned int what, enum row_list list,
 		sd_bus_error *error)
 {
@@ -296,7 +337,6 @@ static int method_explain(sd_bus_message *call, void *userdata, sd_bus_error *er
 	struct bus *bus = userdata;
 	struct explain_subject subject;
 	struct snapshot_clock clock;
-	const struct model *model;
 	struct json_object *object;
 	int r;
 
@@ -304,8 +344,7 @@ static int method_explain(sd_bus_message *call, void *userdata, sd_bus_error *er
 	    (r = prepare(bus, call, BUS_REFRESH_ALL, error)) < 0)
 		return r;
 	bus->backend.clock(bus->backend.userdata, &clock);
-	model = bus->backend.model(bus->backend.userdata);
-	object = explain(model->ledger, model->findings, model->lints, &clock, &subject);
+	object = explain(bus->backend.model(bus->backend.userdata), &clock, &subject);
 	if (!object)
 		return -ENOMEM;
 	r = sd_bus_reply_method_return(
@@ -375,6 +414,10 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_METHOD_WITH_ARGS("GetStatus", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", status), method_get_status,
 				SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD_WITH_ARGS("Probe", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", checks), method_probe,
+				SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD_WITH_ARGS("GetPolicy", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", policy), method_get_policy,
+				SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", policy), method_reload,
 				SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD_WITH_ARGS("ListDevices", SD_BUS_ARGS("a{sv}", filter, "t", after, "u", max),
 				SD_BUS_RESULT("as", rows), method_list_devices, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -19,6 +19,7 @@
 
 #include "core/history.h"
 #include "core/model.h"
+#include "core/policy.h"
 #include "core/snapshot.h"
 #include "core/status.h"
 
@@ -65,6 +66,14 @@ struct bus_backend {
 	 * negative errno that is told to the client. NULL: Probe() is answered with NotSupported.
 	 */
 	int (*probe)(void *userdata, char **ret_json);
+
+	/*
+	 * Reload(): reads the policy files again and puts what they say in force. Returns 0 with *outcome,
+	 * and what is wrong in @error with POLICY_REFUSED, or a negative errno; in both cases the policy in
+	 * force stays. The policy in force is that of the model. NULL: Reload() is answered with
+	 * NotSupported.
+	 */
+	int (*reload)(void *userdata, enum policy_outcome *outcome, char error[POLICY_ERROR_LEN]);
 
 	/*
 	 * The state of the system bus changed; @error is a negative errno that explains AWAY and REFUSED, or

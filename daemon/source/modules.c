@@ -80,7 +80,16 @@ bool module_in_use(const char *sys, const struct target_module *module)
 	return n < 0 ? is_built_in(module) : n > 0;
 }
 
-int kernel_functions_find(bool *exists)
+static bool btf_has_target(const struct btf *btf, const struct target *target)
+{
+	char name[128];
+
+	snprintf(name, sizeof(name), "%s%s", strcmp(target->kind, "lsm") == 0 ? "bpf_lsm_" : "",
+		 target->function);
+	return btf_has_function(btf, name);
+}
+
+int kernel_functions_find(const struct target *targets, size_t n, bool *exists)
 {
 	_cleanup_(btf_freep) struct btf *vmlinux = btf__load_vmlinux_btf();
 	_cleanup_(btf_freep) struct btf *own = NULL;
@@ -88,8 +97,8 @@ int kernel_functions_find(bool *exists)
 
 	if (!vmlinux)
 		return -errno;
-	for (size_t i = 0; i < N_TARGETS; i++) {
-		exists[i] = btf_has_function(vmlinux, targets[i].function);
+	for (size_t i = 0; i < n; i++) {
+		exists[i] = btf_has_target(vmlinux, &targets[i]);
 		if (exists[i] || strcmp(targets[i].module, "vmlinux") == 0)
 			continue;
 		if (!loaded || strcmp(loaded, targets[i].module) != 0) {
@@ -97,7 +106,7 @@ int kernel_functions_find(bool *exists)
 			loaded = targets[i].module;
 			own = btf__load_module_btf(loaded, vmlinux);
 		}
-		exists[i] = btf_has_function(own, targets[i].function);
+		exists[i] = btf_has_target(own, &targets[i]);
 	}
 	return 0;
 }

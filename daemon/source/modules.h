@@ -13,6 +13,7 @@
 /* Symbols of the kernel and its modules with their addresses, for root. */
 #define KALLSYMS "/proc/kallsyms"
 
+struct target;
 struct target_module;
 
 enum module_presence {
@@ -40,10 +41,11 @@ int module_holders(const char *sys, const char *name, char (*holders)[EVENT_MODU
 bool module_in_use(const char *sys, const struct target_module *module);
 
 /*
- * Which of the N_TARGETS functions of source/targets.h the kernel's BTF has; a built-in module's are in the
- * BTF of the kernel proper. 0, or a negative errno if the kernel has no BTF.
+ * Which of these @n functions the kernel's BTF has; a built-in module's are in the BTF of the kernel proper.
+ * Of an LSM hook it is the one that BPF programs are attached to. 0, or a negative errno if the kernel has no
+ * BTF.
  */
-int kernel_functions_find(bool *exists);
+int kernel_functions_find(const struct target *targets, size_t n, bool *exists);
 
 struct kernel_symbol {
 	const char *module; /* as kallsyms tells; a built-in symbol matches too */

@@ -136,3 +136,27 @@ int pci_enumerate(const char *sys, pci_found found, void *userdata)
 	free(entries);
 	return 0;
 }
+
+/* IORESOURCE_MEM of include/linux/ioport.h; the flags in sysfs are the kernel's own. */
+#define RESOURCE_MEMORY 0x200
+
+unsigned int pci_memory_bars(const char *sys)
+{
+	char path[PATH_MAX];
+	_cleanup_(closedirectory) DIR *directory = NULL;
+	struct dirent *entry;
+	unsigned int n = 0;
+
+	snprintf(path, sizeof(path), "%s/bus/pci/devices", sys);
+	directory = opendir(path);
+	while (directory && (entry = readdir(directory))) {
+		struct event_bar bars[EVENT_BARS] = {};
+
+		if (entry->d_name[0] == '.')
+			continue;
+		read_bars(sys, entry->d_name, bars);
+		for (int i = 0; i < EVENT_BARS; i++)
+			n += (bars[i].flags & RESOURCE_MEMORY) != 0;
+	}
+	return n;
+}

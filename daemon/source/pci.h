@@ -18,4 +18,7 @@ int pci_read(const char *sys, const char *name, uint64_t now_ns, struct event *r
 typedef void (*pci_found)(void *userdata, const char *name);
 int pci_enumerate(const char *sys, pci_found found, void *userdata);
 
+/* How many memory BARs all PCI devices of this machine have; 0 if that cannot be read. */
+unsigned int pci_memory_bars(const char *sys);
+
 #endif

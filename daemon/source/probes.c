@@ -3,17 +3,11 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <dirent.h>
 #include <errno.h>
-#include <limits.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
-#include <unistd.h>
 
 #include "audit.skel.h"
 #include "cleanup.h"
@@ -24,68 +18,9 @@
 #include "source/probes_internal.h"
 #include "watch.skel.h"
 
-int probes_unpin(const char *directory, bool links_only)
-{
-	_cleanup_(closedirectory) DIR *d = opendir(directory);
-	struct dirent *entry;
-	int r = 0;
-
-	if (!d)
-		return errno == ENOENT ? 0 : -errno;
-	while ((entry = readdir(d))) {
-		if (entry->d_name[0] == '.' || (links_only && strncmp(entry->d_name, "link_", 5) != 0))
-			continue;
-		if (unlinkat(dirfd(d), entry->d_name, 0) < 0)
-			r = -errno;
-	}
-	return r;
-}
-
 int probes_detach(const char *pin_directory)
 {
-	int r = probes_unpin(pin_directory, false);
-
-	if (r < 0)
-		return r;
-	if (rmdir(pin_directory) < 0 && errno != ENOENT)
-		return -errno;
-	return 0;
-}
-
-/* True if the maps pinned here are those of our own build. */
-static bool pins_are_ours(const char *directory)
-{
-	_cleanup_(closefd) int fd = -1;
-	struct recorder recorder;
-	char path[PATH_MAX];
-	struct bpf_map_info info = {};
-	__u32 length = sizeof(info), zero = 0;
-
-	snprintf(path, sizeof(path), "%s/recorder", directory);
-	fd = bpf_obj_get(path);
-	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &length) < 0)
-		return false;
-	return info.value_size == sizeof(recorder) && bpf_map_lookup_elem(fd, &zero, &recorder) == 0 &&
-	       recorder.build == RECORD_BUILD;
-}
-
-static int open_pin_directory(const char *directory, const char **reason)
-{
-	struct statfs fs;
-
-	if (mkdir(directory, 0700) < 0 && errno != EEXIST) {
-		*reason = "cannot make the pin directory; is a BPF file system there? mount -t bpf bpf "
-			  "/sys/fs/bpf";
-		return -errno;
-	}
-	if (statfs(directory, &fs) < 0 || fs.f_type != BPF_FS_MAGIC) {
-		rmdir(directory);
-		*reason = "the pin directory is not on a BPF file system: mount -t bpf bpf /sys/fs/bpf";
-		return -EINVAL;
-	}
-	if (!pins_are_ours(directory))
-		return probes_unpin(directory, false);
-	return 0;
+	return pins_remove(pin_directory);
 }
 
 static int map_recorder(struct probes *probes)
@@ -140,30 +75,27 @@ int probes_new(struct probes **ret, const char *pin_directory, const char *sys, 
 	*reason = "out of memory";
 	if (!probes)
 		return -ENOMEM;
-	for (size_t i = 0; i < N_TARGETS; i++)
-		probes->links[i] = probes->programs[i] = -1;
+	probes->lock = -1;
 	probes->state = RECORDING_WAITING;
 	probes->pin_directory = strdup(pin_directory);
 	probes->sys = strdup(sys);
-	if (!probes->pin_directory || !probes->sys) {
-		probes_free(probes, true);
-		return -ENOMEM;
-	}
-	libbpf_set_print(probes_print_warning);
-	r = open_pin_directory(pin_directory, reason);
+	attachments_init(&probes->attachments, targets, N_TARGETS, probes->pin_directory, probes->reason);
+	r = probes->pin_directory && probes->sys ? 0 : -ENOMEM;
+	libbpf_set_print(print_warning);
+	if (r == 0)
+		r = pins_open(pin_directory, &probes->lock, &probes->found, reason);
 	if (r == 0)
 		r = start_watch(probes, reason);
 	if (r < 0) {
-		probes_free(probes, true);
+		probes_free(probes, PROBES_RESTORE);
 		return r;
 	}
 	*ret = probes;
 	return 0;
 }
 
-/* Ends recording: the modules' references are dropped and the tables go, as nothing can be mapped any more.
- */
-static void let_go(struct probes *probes, bool keep)
+/* Closes what reads and what is attached. */
+static void close_programs(struct probes *probes)
 {
 	for (size_t i = 0; i < ITERATORS; i++) {
 		bpf_link__destroy(probes->iterators[i]);
@@ -173,27 +105,46 @@ static void let_go(struct probes *probes, bool keep)
 	audit_bpf__destroy(probes->audit);
 	probes->scan = NULL;
 	probes->audit = NULL;
-	if (!keep)
-		probes_unpin(probes->pin_directory, true);
-	for (size_t i = 0; i < N_TARGETS; i++) {
-		closefd(&probes->links[i]);
-		closefd(&probes->programs[i]);
-	}
+	attachments_close(&probes->attachments);
 	probes->adopted = false;
 }
 
-struct probes *probes_free(struct probes *probes, bool keep)
+/* The modules' references are dropped. */
+void probes_let_go(struct probes *probes)
+{
+	attachments_unpin(&probes->attachments);
+	close_programs(probes);
+	probes->state = RECORDING_WAITING;
+	probes->found = PINS_NONE;
+}
+
+void probes_settle(struct probes *probes)
+{
+	pins_settle(probes->pin_directory);
+}
+
+static void leave_pins(const struct probes *probes, enum probes_end end)
+{
+	if (probes->lock < 0 || end == PROBES_KEEP)
+		return;
+	if (end == PROBES_RESTORE)
+		pins_restore(probes->pin_directory, probes->found);
+	else
+		pins_remove(probes->pin_directory);
+}
+
+struct probes *probes_free(struct probes *probes, enum probes_end end)
 {
 	if (!probes)
 		return NULL;
-	let_go(probes, keep);
+	close_programs(probes);
 	bpf_link__destroy(probes->watch_links[0]);
 	bpf_link__destroy(probes->watch_links[1]);
 	if (probes->recorder)
 		munmap(probes->recorder, sizeof(*probes->recorder));
 	watch_bpf__destroy(probes->watch);
-	if (!keep && probes->pin_directory)
-		probes_detach(probes->pin_directory);
+	leave_pins(probes, end);
+	closefd(&probes->lock);
 	free(probes->pin_directory);
 	free(probes->sys);
 	free(probes);
@@ -214,21 +165,16 @@ uint64_t probes_walk(struct probes *probes, bool everything)
 
 void probes_skipped(const struct probes *probes, struct probes_skips *ret)
 {
-	struct bpf_prog_info info;
-	__u32 length;
+	uint64_t skips;
 
 	memset(ret, 0, sizeof(*ret));
 	for (size_t i = 0; i < N_TARGETS; i++) {
-		memset(&info, 0, sizeof(info));
-		length = sizeof(info);
-		if (probes->programs[i] < 0 ||
-		    bpf_obj_get_info_by_fd(probes->programs[i], &info, &length) < 0)
-			continue;
-		ret->all += info.recursion_misses;
+		skips = attachments_skips(&probes->attachments, i);
+		ret->all += skips;
 		if (strcmp(targets[i].program, "vfio_file_release") == 0)
-			ret->releases = info.recursion_misses;
+			ret->releases = skips;
 		if (strcmp(targets[i].program, "vfio_device_ioctl") == 0)
-			ret->cookies = info.recursion_misses;
+			ret->cookies = skips;
 	}
 }
 
@@ -281,15 +227,15 @@ enum probes_change probes_update(struct probes *probes, bool *settled)
 		*settled = false;
 	if (wanted && probes->state == RECORDING_ON)
 		return PROBES_SAME;
-	if (!wanted && probes->state == RECORDING_WAITING)
+	if (!wanted && probes->state == RECORDING_WAITING && probes->found != PINS_OURS)
 		return PROBES_SAME;
-	if (!wanted) {
-		let_go(probes, false);
-		probes->state = RECORDING_WAITING;
-		return PROBES_DETACHED;
-	}
+	if (!wanted)
+		return PROBES_UNUSED;
 	if (probes_begin_recording(probes) < 0) {
-		let_go(probes, false);
+		/* What was adopted was whole: it goes on recording, for a daemon that can read it. */
+		if (!probes->adopted)
+			attachments_unpin(&probes->attachments);
+		close_programs(probes);
 		probes->state = RECORDING_FAILED;
 		return PROBES_FAILED;
 	}
@@ -298,26 +244,10 @@ enum probes_change probes_update(struct probes *probes, bool *settled)
 	return PROBES_ATTACHED;
 }
 
-static void describe_point(const struct probes *probes, size_t i, struct attach_point *point)
+static void add_reason(struct status *status, const char *reason)
 {
-	const struct target *target = &targets[i];
-
-	memset(point, 0, sizeof(*point));
-	snprintf(point->name, sizeof(point->name), "%s/%s", target->kind, target->function);
-	snprintf(point->module, sizeof(point->module), "%s", target->module);
-	snprintf(point->purpose, sizeof(point->purpose), "%s", target->purpose);
-	if (probes->links[i] >= 0) {
-		point->state = POINT_ATTACHED;
-	} else if (probes->state == RECORDING_WAITING) {
-		point->state = POINT_WAITING;
-		snprintf(point->reason, sizeof(point->reason), "%s", probes->reason);
-	} else if (!target->required && !probes->function_exists[i]) {
-		point->state = POINT_UNNEEDED;
-		snprintf(point->reason, sizeof(point->reason), "this kernel has no %s", target->function);
-	} else {
-		point->state = POINT_MISSING;
-		snprintf(point->reason, sizeof(point->reason), "%s", probes->reason);
-	}
+	if (status->n_degraded < STATUS_REASONS_MAX)
+		snprintf(status->degraded[status->n_degraded++], STATUS_REASON_LEN, "%s", reason);
 }
 
 void probes_status(struct probes *probes, struct status *status)
@@ -325,13 +255,20 @@ void probes_status(struct probes *probes, struct status *status)
 	status->recording = probes->state;
 	status->adopted = probes->adopted;
 	snprintf(status->recording_reason, sizeof(status->recording_reason), "%s", probes->reason);
-	for (size_t i = 0; i < N_TARGETS && status->n_points < STATUS_POINTS_MAX; i++)
-		describe_point(probes, i, &status->points[status->n_points++]);
-	if (probes->state == RECORDING_FAILED && status->n_degraded < STATUS_REASONS_MAX)
-		snprintf(status->degraded[status->n_degraded++], STATUS_REASON_LEN, "%s", probes->reason);
+	attachments_describe(&probes->attachments, probes->state == RECORDING_WAITING ? probes->reason : NULL,
+			     status);
+	if (probes->state == RECORDING_FAILED)
+		add_reason(status, probes->reason);
+	if (attachments_taken_off(&probes->attachments))
+		add_reason(status, "recording was taken off (vfiowatchd --detach): restart vfiowatchd");
 	status->recorder = *probes->recorder;
 	status->recorder_known = true;
 	status->ring_size = bpf_map__max_entries(probes->watch->maps.ring);
+}
+
+const char *probes_reason(const struct probes *probes)
+{
+	return probes->reason;
 }
 
 int probes_ring_fd(const struct probes *probes)

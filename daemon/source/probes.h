@@ -18,31 +18,47 @@
 struct probes;
 
 /*
- * Opens or makes the pin directory @pin_directory (on a bpffs), adopts what a daemon of the same build left
- * there, removes what another build left, and begins to watch for modules. @sys is where sysfs is mounted.
- * Returns 0 or a negative errno; then *reason (static or in *probes' lifetime: a static buffer) says for
- * people what failed and what to do.
+ * Opens or makes the pin directory @pin_directory (on a bpffs) and locks it, adopts what a daemon of the same
+ * build left there, sets aside what another build left, and begins to watch for modules. @sys is where sysfs
+ * is mounted. Returns 0, -EBUSY: another daemon uses the pin directory, or another negative errno; then
+ * *reason (static) says for people what failed and what to do, and the pin directory is as it was found.
  */
 int probes_new(struct probes **ret, const char *pin_directory, const char *sys, const char **reason);
 
-/* Closes everything. Without @keep the pins are removed too and recording ends. */
-struct probes *probes_free(struct probes *probes, bool keep);
+/* The start is over, ours is in force: ends what another build left, which went on until now. */
+void probes_settle(struct probes *probes);
+
+enum probes_end {
+	PROBES_REMOVE,  /* all pins are removed: recording and enforcement end */
+	PROBES_KEEP,    /* they go on */
+	PROBES_RESTORE, /* the start failed: the pin directory is left as probes_new() found it */
+};
+
+/* Closes everything. Returns NULL. */
+struct probes *probes_free(struct probes *probes, enum probes_end end);
 
 enum probes_change {
 	PROBES_SAME,
 	PROBES_ATTACHED, /* recording began or was adopted: the truth must be read */
-	PROBES_DETACHED, /* the modules are not in use any more: nothing can be mapped */
+	PROBES_UNUSED,   /* the modules are not in use any more, nothing can be mapped: probes_let_go() is due
+			  */
 	PROBES_FAILED,   /* attaching failed; probes_status() says why */
 };
 
 /*
- * Attaches or lets go as the modules are now. *settled is false while a module is on its way in or out: call
- * again soon.
+ * Attaches if the modules are in use. *settled is false while a module is on its way in or out: call again
+ * soon.
  */
 enum probes_change probes_update(struct probes *probes, bool *settled);
 
+/* Lets go of the modules: recording ends and its tables go. Enforcement must have ended before. */
+void probes_let_go(struct probes *probes);
+
 /* Fills recording, recording_reason, adopted and points of @status; appends to degraded. */
 void probes_status(struct probes *probes, struct status *status);
+
+/* For people, why recording is not on. Empty: it is. Valid until the next call. */
+const char *probes_reason(const struct probes *probes);
 
 /* Valid for the lifetime of @probes. The descriptors stay owned by it. */
 int probes_ring_fd(const struct probes *probes);
@@ -56,7 +72,7 @@ enum probes_iterator {
 	ITERATOR_COOKIES,
 	ITERATOR_MAPPINGS,
 	ITERATOR_HOLDERS,
-	ITERATOR_PAGES, /* see probes_walk() */
+	ITERATOR_PAGES,         /* see probes_walk() */
 	ITERATOR_MARK_MAPPINGS, /* no rows: the steps of an audit, see bpf/audit.bpf.c */
 	ITERATOR_MARK_FILES,
 	ITERATOR_DROP_MAPPINGS,
@@ -66,9 +82,9 @@ enum probes_iterator {
 int probes_iterator_open(struct probes *probes, enum probes_iterator which);
 
 /*
- * What the next run of ITERATOR_PAGES looks at: the pages of all mappings, or with @everything false only of those
- * whose pages may have changed without an event. Returns how many walks the run before left unfinished: run it again
- * until that is 0.
+ * What the next run of ITERATOR_PAGES looks at: the pages of all mappings, or with @everything false only of
+ * those whose pages may have changed without an event. Returns how many walks the run before left unfinished:
+ * run it again until that is 0.
  */
 uint64_t probes_walk(struct probes *probes, bool everything);
 
@@ -83,8 +99,10 @@ struct probes_skips {
 };
 void probes_skipped(const struct probes *probes, struct probes_skips *ret);
 
-/* Removes the pins of @pin_directory: recording ends, also one that no daemon attends to. 0 or a negative
- * errno. */
+/*
+ * Removes the pins of @pin_directory: recording and enforcement end, also if no daemon attends to them, or
+ * one that hangs. 0 or a negative errno.
+ */
 int probes_detach(const char *pin_directory);
 
 #endif

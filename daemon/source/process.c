@@ -3,39 +3,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-login.h>
 #include <unistd.h>
 
-#include "cleanup.h"
-
-/*
- * starttime, field 22 of /proc/PID/stat, is start_boottime in clock ticks; the second field is a name in
- * parentheses that may hold anything.
- */
-static bool is_still(const struct event_process_id *who)
-{
-	char path[64], line[1024], *field;
-	_cleanup_(closefile) FILE *file = NULL;
-	uint64_t ticks, per_second = sysconf(_SC_CLK_TCK);
-
-	snprintf(path, sizeof(path), "/proc/%" PRIu32 "/stat", (uint32_t)who->tgid);
-	file = fopen(path, "re");
-	if (!file || !fgets(line, sizeof(line), file))
-		return false;
-	field = strrchr(line, ')');
-	for (int i = 2; field && i < 22; i++) {
-		field = strchr(field, ' ');
-		if (field)
-			field++;
-	}
-	if (!field || sscanf(field, "%" SCNu64, &ticks) != 1)
-		return false;
-	return ticks == who->start_ns / (1000000000ULL / per_second);
-}
+#include "identity.h"
 
 static void keep_text(char *field, size_t size, char *text)
 {
@@ -71,5 +45,5 @@ int process_read(const struct event_process_id *who, uint64_t now_ns, struct eve
 	if (sd_pid_get_machine_name(who->tgid, &text) >= 0)
 		keep_text(ret->process.machine, sizeof(ret->process.machine), text);
 	read_exe(who->tgid, ret->process.exe);
-	return is_still(who) ? 0 : -ESRCH;
+	return process_is_still(who->tgid, who->start_ns) ? 0 : -ESRCH;
 }

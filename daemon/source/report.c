@@ -12,12 +12,13 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "source/enforcer.h"
 #include "source/modules.h"
 #include "source/targets.h"
 
-enum finding { NO, YES, OPEN };
+enum answer { NO, YES, OPEN };
 
-static void add_check(struct json_object *checks, const char *name, enum finding ok, const char *detail,
+static void add_check(struct json_object *checks, const char *name, enum answer ok, const char *detail,
 		      const char *remedy)
 {
 	struct json_object *check = json_object_new_object();
@@ -86,10 +87,10 @@ static void check_functions(struct json_object *checks, bool modules_loaded)
 	char name[128], detail[192];
 	int r;
 
-	r = kernel_functions_find(exists);
+	r = kernel_functions_find(targets, N_TARGETS, exists);
 	for (size_t i = 0; i < N_TARGETS; i++) {
 		bool found = r == 0 && exists[i];
-		enum finding ok = found || !targets[i].required ? YES : NO;
+		enum answer ok = found || !targets[i].required ? YES : NO;
 
 		if (!found && !modules_loaded && strcmp(targets[i].module, "vmlinux") != 0)
 			ok = OPEN;
@@ -129,6 +130,24 @@ static void check_symbols(struct json_object *checks, bool modules_loaded)
 	}
 }
 
+/* A kernel does without BPF LSM if the other way works. */
+static void check_enforcement(struct json_object *checks)
+{
+	const char *reason = "";
+	bool lsm = enforcer_lsm_active(), works = enforcer_probe(&reason) == 0;
+
+	add_check(checks, "BPF LSM", lsm || works ? YES : NO,
+		  lsm     ? "the kernel runs BPF LSM programs"
+		  : works ? "the kernel runs no BPF LSM programs (lsm= without bpf) and does without them"
+			  : "the kernel runs no BPF LSM programs",
+		  "boot with bpf in lsm= (CONFIG_BPF_LSM=y); it is listed in /sys/kernel/security/lsm");
+	add_check(checks, "enforcement", works ? YES : NO,
+		  !works ? "requests cannot be denied: a policy with Mode=enforce is refused"
+		  : lsm  ? "requests can be denied, by BPF LSM"
+			 : "requests can be denied, by fmod_ret programs at the LSM hooks",
+		  reason);
+}
+
 struct json_object *report_kernel(const char *sys, const char *pin_directory)
 {
 	struct json_object *report = json_object_new_object(), *checks = json_object_new_array();
@@ -146,5 +165,6 @@ struct json_object *report_kernel(const char *sys, const char *pin_directory)
 	loaded = check_modules(checks, sys);
 	check_functions(checks, loaded);
 	check_symbols(checks, loaded);
+	check_enforcement(checks);
 	return report;
 }

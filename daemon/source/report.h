@@ -2,7 +2,8 @@
 #ifndef VFIOWATCH_SOURCE_REPORT_H
 #define VFIOWATCH_SOURCE_REPORT_H
 
-/* What this kernel offers for recording, found without attaching anything: the body of `vfiowatch doctor`. */
+/* What this kernel offers for recording and enforcement: the body of `vfiowatch doctor`. Found without
+ * attaching anything but, for a moment, a program that allows everything. */
 
 #include <json-c/json.h>
 

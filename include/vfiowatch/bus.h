@@ -18,6 +18,15 @@
  *     What this kernel offers and what to do about what is missing:
  *     {"checks": [{"name", "ok": true | false | null, "detail", "remedy"}]}
  *
+ * GetPolicy() -> s
+ *     The policy in force: {"mode", "on_unknown", "digest", "rules": [names], "text": [lines]}; the lines are
+ * the merged policy, each with the file and line it comes from.
+ *
+ * Reload() -> s
+ *     Reads the policy files again, and answers as GetPolicy() once they are in force. What is wrong with
+ * them is org.vfiowatch1.Error.PolicyRejected with a message "FILE:LINE: what, what to write instead"; the
+ * policy before stays in force. On the system bus for root only.
+ *
  * ListDevices, ListCookies, ListMappings, ListConflicts, ListLint(a{sv} filter, t after, u max) -> as
  *     At most max rows (0: the daemon's limit, BUS_ROWS_MAX) with an id above `after`, in rising order of id.
  *
@@ -41,14 +50,16 @@
  * done.
  */
 
-#define BUS_NAME       "org.vfiowatch1"
-#define BUS_PATH       "/org/vfiowatch1"
-#define BUS_INTERFACE  "org.vfiowatch1"
+#define BUS_NAME                  "org.vfiowatch1"
+#define BUS_PATH                  "/org/vfiowatch1"
+#define BUS_INTERFACE             "org.vfiowatch1"
 
-#define BUS_SOCKET     "/run/vfiowatch/bus"
+#define BUS_ERROR_POLICY_REJECTED "org.vfiowatch1.Error.PolicyRejected"
 
-#define BUS_ROWS_MAX   4096U
-#define BUS_CURSOR_NOW UINT64_MAX
+#define BUS_SOCKET                "/run/vfiowatch/bus"
+
+#define BUS_ROWS_MAX              4096U
+#define BUS_CURSOR_NOW            UINT64_MAX
 
 /* Below the 25 s after which sd-bus and busctl give up a call, so that plain clients may wait too. */
 #define BUS_WAIT_USEC (20ULL * 1000 * 1000)

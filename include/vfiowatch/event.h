@@ -42,10 +42,12 @@ enum event_type {
 			 is that of the original and is settled by a later EVENT_MAPPING */
 	EVENT_UNMAP,  /* struct event_mapping: the VMA is gone; only mapping_id is set */
 	EVENT_MODULE, /* struct event_module: a kernel module was loaded or freed */
-	EVENT_POPULATE,     /* struct event_pages: a fault or an mmap filled page-table entries */
-	EVENT_REVOKE,       /* struct event_revoke: the kernel took away page-table entries of BARs */
-	EVENT_RESERVATION,  /* struct event_reservation: the kernel reserved physical bytes with WC, or with
-			       another memory type than was asked for */
+	EVENT_POPULATE,    /* struct event_pages: a fault or an mmap filled page-table entries */
+	EVENT_REVOKE,      /* struct event_revoke: the kernel took away page-table entries of BARs */
+	EVENT_RESERVATION, /* struct event_reservation: the kernel reserved physical bytes with WC, or with
+			      another memory type than was asked for */
+	EVENT_REQUEST, /* struct event_request: the enforcer decided on a mapping or a cookie that was asked
+			  for, before there was one */
 	EVENT_KERNEL_TYPES, /* number of types above: those a BPF program generates and counts */
 
 	EVENT_FILE = 32,   /* struct event_file: this file is open */
@@ -247,6 +249,49 @@ struct event_reservation {
 	__u32 given;     /* enum memtype */
 };
 
+enum event_request_what {
+	REQUEST_MMAP = 0,
+	REQUEST_COOKIE = 1, /* an ioctl asked for write-combining */
+};
+
+enum event_party_flags {
+	PARTY_UNIT_KNOWN = 1 << 0,    /* unit is its unit; empty: it is in none */
+	PARTY_MACHINE_KNOWN = 1 << 1, /* machine is its machine; empty: it is in none */
+	PARTY_PENDING = 1 << 2,       /* its own request was granted, its mmap had not returned yet */
+	PARTY_RANGE_KNOWN = 1 << 3,   /* phys_start and phys_end */
+};
+
+/* One side of a request that was decided. */
+struct event_party {
+	struct event_process_id who; /* of the requester: as in the header */
+	__u64 phys_start, phys_end;  /* what it asked for, or has mapped */
+	__u32 type;                  /* enum memtype that it asked for */
+	__u16 source;                /* enum mapping_source */
+	__u16 flags;                 /* enum event_party_flags */
+	char unit[2 * EVENT_NAME_LEN];
+	char machine[EVENT_NAME_LEN];
+};
+
+struct event_request {
+	__u64 pci_address;         /* EVENT_PCI_ADDRESS(), with EVENT_MAPPING_DEVICE_KNOWN in flags */
+	__u64 file_id;             /* VFIO device file, or that of the DMABUF; 0: unknown or none */
+	__u64 offset;              /* file offset asked for, of REQUEST_COOKIE the offset it concerns or 0 */
+	__u64 size;                /* bytes */
+	__u64 policy;              /* digest in struct policy_bank */
+	__u32 region;              /* BAR index, or EVENT_REGION_UNKNOWN */
+	__u16 flags;               /* EVENT_MAPPING_DEVICE_KNOWN */
+	__u16 what;                /* enum event_request_what */
+	__u16 kind;                /* enum policy_kind that decided */
+	__u16 action;              /* enum policy_action of the rule; without a rule POLICY_ALLOW */
+	__u16 denied;              /* 1: the caller got EPERM */
+	__u16 unknown;             /* enum policy_unknown: why OnUnknown decided */
+	__u32 given;               /* POLICY_PROMOTION: enum memtype that it would have got, else 0 */
+	__u32 has_peer;            /* 1: peer is the mapping whose bytes it shares; with POLICY_ALIAS */
+	char rule[EVENT_NAME_LEN]; /* that decided; empty: none */
+	struct event_party party;  /* who asked */
+	struct event_party peer;
+};
+
 /* enum module_state of include/linux/module.h, as far as the tracepoints tell. */
 enum event_module_state {
 	EVENT_MODULE_COMING = 1, /* tracepoint module_load: not yet live */
@@ -310,6 +355,7 @@ struct event {
 		struct event_pages pages;
 		struct event_revoke revoke;
 		struct event_reservation reservation;
+		struct event_request request;
 		struct event_holder holder;
 		struct event_device device;
 		struct event_process process;
@@ -343,6 +389,8 @@ static inline __u16 event_size(__u32 type)
 		return sizeof(struct event_header) + sizeof(struct event_revoke);
 	case EVENT_RESERVATION:
 		return sizeof(struct event_header) + sizeof(struct event_reservation);
+	case EVENT_REQUEST:
+		return sizeof(struct event_header) + sizeof(struct event_request);
 	case EVENT_HOLDER:
 		return sizeof(struct event_header) + sizeof(struct event_holder);
 	case EVENT_DEVICE:

@@ -26,7 +26,7 @@ static void list_rows(const struct ledger *ledger, bool all)
 
 	REQUIRE(snapshot_devices(ledger, NULL, &filter, &clock, 0, 1000, rows) == 0);
 	REQUIRE(snapshot_cookies(ledger, &filter, &clock, 0, 1000, rows) == 0);
-	REQUIRE(snapshot_mappings(ledger, &filter, &clock, 0, 1000, rows) == 0);
+	REQUIRE(snapshot_mappings(ledger, NULL, &filter, &clock, 0, 1000, rows) == 0);
 	serialise(rows);
 }
 

@@ -10,7 +10,9 @@
 
 #include "core/explain.h"
 #include "core/model.h"
+#include "core/request.h"
 #include "fuzz.h"
+#include "vfiowatch/policy.h"
 
 #define LISTED 4096
 #define PAGE   4096ULL
@@ -87,6 +89,38 @@ static void fill_device(struct event_device *device, const uint8_t *in)
 	memcpy(device->driver, in[3] % 2 ? "vfio-pci" : "\x1b[2J\n", in[3] % 2 ? 8 : 5);
 }
 
+static void fill_party(struct event_party *party, const uint8_t *in)
+{
+	party->who.tgid = in[0] % 4;
+	party->who.start_ns = in[0] % 4;
+	party->phys_start = BAR + in[1] % 128 * PAGE;
+	party->phys_end = party->phys_start + in[2] % 8 * PAGE;
+	party->type = in[2] / 8 % (MEMTYPE_TYPES + 1);
+	party->source = in[1] / 128 + in[0] / 64;
+	party->flags = in[0] / 4 % 16;
+	memset(party->unit, in[0] & 1 ? '\x1b' : 0, sizeof(party->unit));
+}
+
+static void fill_request(struct event_request *request, const uint8_t *in)
+{
+	request->pci_address = (in[1] % 3) << 3;
+	request->file_id = in[1] / 4 % 12;
+	request->offset = in[2] % 8 * PAGE;
+	request->size = in[2] / 8 * PAGE;
+	request->region = in[3] % 2 ? 2 : EVENT_REGION_UNKNOWN;
+	request->flags = in[3] / 2 % 2 ? EVENT_MAPPING_DEVICE_KNOWN : 0;
+	request->what = in[3] / 4 % 3;
+	request->denied = in[3] / 16 % 3;
+	request->has_peer = in[3] / 64 % 3;
+	request->kind = in[4] % (POLICY_KINDS + 1);
+	request->action = in[4] / 8 % (POLICY_ACTIONS + 1);
+	request->unknown = in[5] % (POLICY_UNKNOWN_REASONS + 1);
+	request->given = in[5] / 16 % (MEMTYPE_TYPES + 1);
+	memset(request->rule, in[4] & 64 ? 'r' : '\n', in[4] / 128 * sizeof(request->rule));
+	fill_party(&request->party, in + 6);
+	fill_party(&request->peer, in + 9);
+}
+
 static void fill(struct event *event, const uint8_t *in)
 {
 	switch (event->header.type) {
@@ -114,6 +148,9 @@ static void fill(struct event *event, const uint8_t *in)
 	case EVENT_POPULATE:
 	case EVENT_PAGES:
 		fill_pages(&event->pages, in);
+		break;
+	case EVENT_REQUEST:
+		fill_request(&event->request, in);
 		break;
 	case EVENT_REVOKE:
 		event->revoke.scope = in[1] % 3;
@@ -146,11 +183,12 @@ static struct event make(const uint8_t *in, uint64_t *now)
 		EVENT_POPULATE, EVENT_COPY,   EVENT_UNMAP,       EVENT_OPEN,
 		EVENT_FILE,     EVENT_REVOKE, EVENT_RESERVATION, EVENT_DEVICE,
 		EVENT_COOKIE,   EVENT_LOST,   EVENT_RELEASE,     EVENT_COOKIE_RELEASE,
+		EVENT_REQUEST,
 	};
 	struct event event = {};
 
 	event.header.version = EVENT_VERSION;
-	event.header.type = types[in[0] % 16];
+	event.header.type = types[in[0] % (sizeof(types) / sizeof(types[0]))];
 	event.header.size = event_size(event.header.type);
 	event.header.origin =
 		event.header.type < EVENT_KERNEL_TYPES ? EVENT_ORIGIN_KERNEL : EVENT_ORIGIN_SCAN;
@@ -221,11 +259,13 @@ static void ask(const struct model *model)
 	};
 
 	REQUIRE(snapshot_devices(model->ledger, model->findings, &filter, &utc, 0, 100, rows) == 0);
-	REQUIRE(snapshot_conflicts(model->findings, MEMTYPE_ARCH_X86_64, &filter, &utc, 0, 100, rows) == 0);
+	REQUIRE(snapshot_mappings(model->ledger, model->policy, &filter, &utc, 0, 100, rows) == 0);
+	REQUIRE(snapshot_conflicts(model->findings, model->ledger, model->policy, &filter, &utc, 0, 100,
+				   rows) == 0);
 	REQUIRE(snapshot_lint(model->lints, MEMTYPE_ARCH_X86_64, &filter, &utc, 0, 100, rows) == 0);
 	serialise(rows);
 	for (size_t i = 0; i < sizeof(subjects) / sizeof(subjects[0]); i++)
-		serialise(explain(model->ledger, model->findings, model->lints, &utc, &subjects[i]));
+		serialise(explain(model, &utc, &subjects[i]));
 }
 
 /* The words of the command line: any bytes. */
@@ -244,6 +284,34 @@ static void parse(const uint8_t *data, size_t size)
 	}
 }
 
+static const struct policy *make_policy(void)
+{
+	static const char text[] = "[Policy]\nMode=enforce\nOnUnknown=deny\n"
+				   "[Rule unit]\nKind=alias\nTypes=wc/uc\nUnit=vm*.scope\nAction=deny\n"
+				   "[Rule one]\nDevice=00:01.0\nKind=promotion\nAction=kill\n"
+				   "[Rule rest]\nKind=request\nTypes=wc\nAction=log\n";
+	const struct policy_text file = {.path = "fuzz.conf", .text = text, .length = sizeof(text) - 1};
+	char error[POLICY_ERROR_LEN];
+	enum policy_outcome outcome;
+	struct policy *policy;
+
+	REQUIRE(policy_parse(&policy, &file, 1, NULL, NULL, &outcome, error) == 0);
+	REQUIRE(outcome == POLICY_OK);
+	return policy;
+}
+
+/* A decision is told and judged, or refused. */
+static void tell(const struct model *model, const struct event *event, const struct change *change)
+{
+	bool good = request_is_good(&event->request);
+
+	REQUIRE(good == (change->kind == CHANGE_REQUEST));
+	serialise(snapshot_event(model->ledger, &utc, event, change));
+	if (good)
+		REQUIRE(policy_judge_request(model->policy, model->ledger, &event->request).action <
+			POLICY_ACTIONS);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct finding_limits limits = {.active = 16, .history = 8};
@@ -255,14 +323,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	REQUIRE(model_init(&model, MEMTYPE_ARCH_X86_64) == 0);
 	findings_free(model.findings);
 	REQUIRE(findings_new(&model.findings, &limits) == 0);
+	model.policy = make_policy();
 	for (; size >= BYTES; data += BYTES, size -= BYTES) {
 		struct event event = make(data, &now);
 		struct model_change change;
 
 		REQUIRE(model_apply(&model, &event, &change, hear, &heard) == 0);
 		check(&model, &heard);
+		if (event.header.type == EVENT_REQUEST)
+			tell(&model, &event, &change.change);
 	}
 	ask(&model);
 	model_done(&model);
+	policy_free((struct policy *)model.policy);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bus_server.h"
+#include "policies.h"
 
 struct order {
 	enum server_order order;
@@ -24,6 +25,8 @@ struct state {
 	struct bus *bus;
 	uint64_t mappings, refreshes, last_refresh, state_changes;
 	int refresh_error;
+	enum server_reload reload;
+	struct policy *policy;
 };
 
 static int refresh(void *userdata, unsigned int what)
@@ -50,6 +53,16 @@ static void get_status(void *userdata, struct status *ret)
 	(void)userdata;
 	*ret = (struct status){.started_ns = 1000000000, .now_ns = 3000000000, .recorder_known = true};
 	snprintf(ret->degraded[ret->n_degraded++], STATUS_REASON_LEN, "for the test");
+	ret->policy_known = true;
+	ret->mode = POLICY_ENFORCE;
+	snprintf(ret->policy_digest, sizeof(ret->policy_digest), "ab12");
+	ret->policy_rules = 2;
+	ret->denied = 5;
+	ret->would_denied = 6;
+	ret->killed = 7;
+	ret->enforcing = ENFORCING_FMOD_RET;
+	ret->enforcer = (struct enforcer_counters){.decided = 9, .unplaced = 1};
+	ret->enforcer.unknown[POLICY_UNKNOWN_FULL] = ret->enforcer.unknown[POLICY_UNKNOWN_TYPE] = 2;
 }
 
 static void get_clock(void *userdata, struct snapshot_clock *ret)
@@ -64,6 +77,23 @@ static int probe(void *userdata, char **ret_json)
 	*ret_json =
 		strdup("{\"checks\":[{\"name\":\"btf\",\"ok\":true,\"detail\":\"there\",\"remedy\":null}]}");
 	return *ret_json ? 0 : -ENOMEM;
+}
+
+static int reload(void *userdata, enum policy_outcome *outcome, char error[POLICY_ERROR_LEN])
+{
+	struct state *state = userdata;
+
+	*outcome = state->reload == RELOAD_REFUSED ? POLICY_REFUSED : POLICY_OK;
+	snprintf(error, POLICY_ERROR_LEN, "%s", RELOAD_ERROR);
+	if (state->reload == RELOAD_FAILS)
+		return -EIO;
+	if (state->reload == RELOAD_REFUSED)
+		return 0;
+	policy_free(state->policy);
+	state->policy = make_policy(state->reload == RELOAD_ENFORCE ? "[Policy]\nMode=enforce\n" TEST_RULES
+								    : "[Policy]\nMode=audit\n" TEST_RULES);
+	state->model.policy = state->policy;
+	return 0;
 }
 
 static void system_bus(void *userdata, enum bus_system_state bus_state, int error)
@@ -152,6 +182,12 @@ static void take_pages(struct state *state, uint64_t n)
 	add(state, at(by(event, 10), 3000));
 }
 
+static void request(struct state *state)
+{
+	add(state, by(request_event(0, 1, MEMTYPE_WC), 10));
+	add(state, by(denied_by_alias(request_event(1, 1, MEMTYPE_WC), 12, 1, MEMTYPE_UC_MINUS), 10));
+}
+
 /* Maps n pages of region 0, whose offset was never issued. */
 static void map_unissued(struct state *state, uint64_t n)
 {
@@ -188,6 +224,11 @@ static int on_order(sd_event_source *source, int fd, uint32_t revents, void *use
 		take_pages(state, order.n);
 	if (order.order == SERVER_UNMAP)
 		add(state, by(mapping_event(EVENT_UNMAP, order.n, 0, 0, 0, 0), 10));
+	if (order.order == SERVER_REQUEST)
+		for (uint64_t i = 0; i < order.n; i++)
+			request(state);
+	if (order.order == SERVER_RELOAD)
+		state->reload = order.n;
 	if (order.order == SERVER_FAIL_REFRESH)
 		state->refresh_error = order.n;
 	bus_events_added(state->bus);
@@ -214,6 +255,7 @@ static int serve(const char *path, size_t history_capacity, bool on_system_bus, 
 		.status = get_status,
 		.clock = get_clock,
 		.probe = probe,
+		.reload = reload,
 		.system_bus = system_bus,
 	};
 	struct server_report report = {};
@@ -234,6 +276,7 @@ static int serve(const char *path, size_t history_capacity, bool on_system_bus, 
 	bus_free(state.bus);
 	history_free(state.history);
 	model_done(&state.model);
+	policy_free(state.policy);
 	sd_event_unref(state.event);
 	return code;
 }

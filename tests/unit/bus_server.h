@@ -24,8 +24,20 @@ enum server_order {
 	SERVER_REVOKE,       /* the first n pages of the BAR are taken from mappings not of VFIO */
 	SERVER_MAP_UNISSUED, /* one mapping of n pages at an offset that was never issued: lint */
 	SERVER_FAIL_REFRESH, /* refresh() returns -n from now on */
+	SERVER_RELOAD,  /* what Reload() does from now on: enum server_reload; there is no policy at first */
+	SERVER_REQUEST, /* n requests are granted, and n denied */
 	SERVER_STOP,
 };
+
+enum server_reload {
+	RELOAD_ENFORCE, /* TEST_RULES of policies.h, to be enforced */
+	RELOAD_AUDIT,
+	RELOAD_REFUSED,
+	RELOAD_FAILS,
+};
+
+/* What a refused policy is refused with. */
+#define RELOAD_ERROR "50-a.conf:3: unknown key \"Actoin\"; did you mean Action?"
 
 struct server_report {
 	int result; /* of bus_new(), in the first one */

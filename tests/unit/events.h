@@ -18,6 +18,7 @@
 
 #include "core/ledger.h"
 #include "vfiowatch/event.h"
+#include "vfiowatch/policy.h"
 
 #define PAGE         0x1000ULL
 #define MIB          0x100000ULL
@@ -192,6 +193,55 @@ static inline struct event reservation_event(uint64_t first, uint64_t n, enum me
 	event.reservation.phys_end = BAR_2 + (first + n) * PAGE;
 	event.reservation.requested = requested;
 	event.reservation.given = given;
+	return event;
+}
+
+/*
+ * The enforcer's decision about an mmap of pages @first to @first + @n - 1 of BAR 2 of file 1 as @type;
+ * granted, and no rule said anything. The requester is set by by().
+ */
+static inline struct event request_event(uint64_t first, uint64_t n, enum memtype type)
+{
+	struct event event = make_event(EVENT_REQUEST);
+
+	event.request.pci_address = FIRST_DEVICE;
+	event.request.file_id = 1;
+	event.request.offset = COOKIE_2 + first * PAGE;
+	event.request.size = n * PAGE;
+	event.request.policy = 0x0123456789abcdef;
+	event.request.region = 2;
+	event.request.flags = EVENT_MAPPING_DEVICE_KNOWN;
+	event.request.kind = POLICY_REQUEST;
+	event.request.party.phys_start = BAR_2 + first * PAGE;
+	event.request.party.phys_end = BAR_2 + (first + n) * PAGE;
+	event.request.party.type = type;
+	event.request.party.source = SOURCE_VFIO;
+	event.request.party.flags = PARTY_RANGE_KNOWN | PARTY_UNIT_KNOWN;
+	snprintf(event.request.party.unit, sizeof(event.request.party.unit), "vm.scope");
+	return event;
+}
+
+/* It is denied by rule "no-mix", since process @tgid "holder" has page @first mapped through sysfs as @type.
+ */
+static inline struct event denied_by_alias(struct event event, uint32_t tgid, uint64_t first,
+					   enum memtype type)
+{
+	struct event_party *peer = &event.request.peer;
+
+	event.request.denied = 1;
+	event.request.kind = POLICY_ALIAS;
+	event.request.action = POLICY_DENY;
+	event.request.has_peer = 1;
+	snprintf(event.request.rule, sizeof(event.request.rule), "no-mix");
+	peer->who.tgid = tgid;
+	peer->who.start_ns = 1000ULL * tgid;
+	memcpy(peer->who.comm, "holder", 6);
+	peer->phys_start = BAR_2 + first * PAGE;
+	peer->phys_end = BAR_2 + (first + 1) * PAGE;
+	peer->type = type;
+	peer->source = SOURCE_SYSFS;
+	peer->flags = PARTY_RANGE_KNOWN | PARTY_UNIT_KNOWN;
+	snprintf(peer->unit, sizeof(peer->unit), "dump.service");
 	return event;
 }
 

@@ -7,6 +7,7 @@
 
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <systemd/sd-bus.h>
 #include <unistd.h>
@@ -17,6 +18,8 @@
 #include "vfiowatch/bus.h"
 
 #define POLICY "systemd/org.vfiowatch1.conf" /* tests run in the top directory */
+
+static const char *policy_file = POLICY;
 
 struct fixture {
 	char directory[64], socket[96], address[128];
@@ -29,7 +32,7 @@ static void write_configuration(const struct fixture *fixture, const char *path)
 	FILE *file = fopen(path, "we");
 
 	assert_non_null(file);
-	assert_non_null(realpath(POLICY, policy));
+	assert_non_null(realpath(policy_file, policy));
 	fprintf(file,
 		"<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN\" "
 		"\"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n"
@@ -146,6 +149,104 @@ static void test_served_on_the_bus(void **state)
 	stop_broker(fixture);
 }
 
+/* A user who is not root, and of the group that may ask: of the policy the group's name is replaced. */
+#define NOBODY    65534
+#define HIS_GROUP "nogroup"
+
+static void write_policy_for(const struct fixture *fixture, const char *group, char path[128])
+{
+	char line[512], *name;
+	FILE *from = fopen(POLICY, "re"), *to;
+	unsigned int replaced = 0;
+
+	snprintf(path, 128, "%s/policy.conf", fixture->directory);
+	to = fopen(path, "we");
+	assert_non_null(from);
+	assert_non_null(to);
+	while (fgets(line, sizeof(line), from)) {
+		name = strstr(line, "group=\"vfiowatch\"");
+		if (name) {
+			*name = '\0';
+			fprintf(to, "%sgroup=\"%s\"%s", line, group, name + strlen("group=\"vfiowatch\""));
+			replaced++;
+		} else {
+			fputs(line, to);
+		}
+	}
+	fclose(from);
+	assert_int_equal(fclose(to), 0);
+	assert_int_equal(replaced, 1);
+}
+
+/* What becomes of a call of @member by root, or by nobody: 0, or 1 if it is denied; other failures are above.
+ */
+static int call_as(uid_t uid, const char *member)
+{
+	int status;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		const struct options options = {};
+		struct json_object *object = NULL;
+		struct client *client = NULL;
+		struct failure failure = {};
+
+		if (uid && (setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(uid, uid, uid) < 0))
+			_exit(2);
+		if (client_open(&client, &options, &failure) != EXIT_OK)
+			_exit(3);
+		if (client_get_object(client, member, &object, &failure) == EXIT_OK)
+			_exit(0);
+		_exit(strstr(failure.text, "access denied") ? 1 : 4);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* Who may ask what; that the group may ask, and not have the policy read anew, is told apart. */
+static void test_who_may_reload(void **state)
+{
+	struct fixture *fixture = *state;
+	struct server server;
+	char path[128];
+
+	assert_int_equal(geteuid(), 0); /* as `make test` is to be run */
+	write_policy_for(fixture, HIS_GROUP, path);
+	policy_file = path;
+	assert_int_equal(chmod(fixture->directory, 0711), 0);
+	start_broker(fixture);
+	assert_int_equal(server_start(&server, fixture->socket, 16, true), 0);
+	await_system(&server, BUS_SYSTEM_ON);
+	assert_int_equal(call_as(NOBODY, "GetPolicy"), 0);
+	assert_int_equal(call_as(NOBODY, "Reload"), 1);
+	assert_int_equal(call_as(0, "Reload"), 0);
+	stop_broker(fixture);
+
+	await_system(&server, BUS_SYSTEM_AWAY);
+	server_stop(&server);
+	policy_file = POLICY;
+	unlink(path);
+}
+
+static void test_strangers_may_ask_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+	struct server server;
+
+	assert_int_equal(chmod(fixture->directory, 0711), 0);
+	start_broker(fixture);
+	assert_int_equal(server_start(&server, fixture->socket, 16, true), 0);
+	await_system(&server, BUS_SYSTEM_ON);
+	assert_int_equal(call_as(NOBODY, "GetPolicy"), 1);
+	assert_int_equal(call_as(NOBODY, "Reload"), 1);
+	server_stop(&server);
+	stop_broker(fixture);
+}
+
 static int keep_answer(sd_bus_message *answer, void *userdata, sd_bus_error *error)
 {
 	(void)error;
@@ -255,8 +356,13 @@ static void test_bus_goes_away(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_served_on_the_bus), TEST(test_waiting_over_the_bus), TEST(test_name_is_taken),
-		TEST(test_without_a_bus),     TEST(test_bus_goes_away),
+		TEST(test_served_on_the_bus),
+		TEST(test_waiting_over_the_bus),
+		TEST(test_name_is_taken),
+		TEST(test_without_a_bus),
+		TEST(test_bus_goes_away),
+		TEST(test_who_may_reload),
+		TEST(test_strangers_may_ask_nothing),
 	};
 
 	return cmocka_run_group_tests_name("bus_system", tests, NULL, NULL);

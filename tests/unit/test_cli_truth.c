@@ -88,12 +88,12 @@ static char *view_text(const struct view *view, const char *json, bool all)
 static void test_cells(void **state)
 {
 	static const struct field fields[] = {
-		{{.title = "EFFECTIVE"}, "effective", CELL_EFFECTIVE, false},
-		{{.title = "PHYSICAL"}, "phys_start", CELL_PHYSICAL, false},
-		{{.title = "TYPES"}, "types", CELL_TYPES, false},
-		{{.title = "PIDS"}, "pids", CELL_NUMBERS, false},
-		{{.title = "TYPE"}, "type", CELL_PROMISED, true},
-		{{.title = "LIVE"}, "live", CELL_TEXT, true},
+		{{.title = "EFFECTIVE"}, "effective", CELL_EFFECTIVE, FIELD_ALWAYS},
+		{{.title = "PHYSICAL"}, "phys_start", CELL_PHYSICAL, FIELD_ALWAYS},
+		{{.title = "TYPES"}, "types", CELL_TYPES, FIELD_ALWAYS},
+		{{.title = "PIDS"}, "pids", CELL_NUMBERS, FIELD_ALWAYS},
+		{{.title = "TYPE"}, "type", CELL_PROMISED, FIELD_ALL},
+		{{.title = "LIVE"}, "live", CELL_TEXT, FIELD_ALL},
 	};
 	static const struct view view = VIEW("thing", fields, NULL, NULL);
 	static const struct {

@@ -23,7 +23,7 @@ static struct json_object *ask(const struct model *model, const char *first, con
 
 	if (error)
 		fail_msg("%s: %s", first, error);
-	answer = explain(model->ledger, model->findings, model->lints, &utc, &subject);
+	answer = explain(model, &utc, &subject);
 	assert_non_null(answer);
 	return answer;
 }
@@ -250,11 +250,11 @@ static void test_out_of_memory(void **state)
 		int r;
 
 		fail_at = n;
-		r = snapshot_conflicts(model->findings, MEMTYPE_ARCH_X86_64, &all, &utc, 0, 10, rows);
+		r = snapshot_conflicts(model->findings, model->ledger, NULL, &all, &utc, 0, 10, rows);
 		if (r == 0)
 			r = snapshot_lint(model->lints, MEMTYPE_ARCH_X86_64, &all, &utc, 0, 10, rows);
 		if (r == 0)
-			answer = explain(model->ledger, model->findings, model->lints, &utc, &subject);
+			answer = explain(model, &utc, &subject);
 		all_done = fail_at;
 		fail_at = 0;
 		assert_true(r == 0 || r == -ENOMEM);

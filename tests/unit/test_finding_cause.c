@@ -320,7 +320,7 @@ static struct json_object *rows_of(const struct model *model, const struct row_f
 	struct json_object *rows = json_object_new_array();
 
 	assert_int_equal(
-		snapshot_conflicts(model->findings, MEMTYPE_ARCH_X86_64, filter, &clock, 0, 100, rows), 0);
+		snapshot_conflicts(model->findings, model->ledger, NULL, filter, &clock, 0, 100, rows), 0);
 	return rows;
 }
 

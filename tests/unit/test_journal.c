@@ -179,7 +179,8 @@ static void test_wc_requested(void **state)
 	apply(fixture->ledger, by(cookie_event(EVENT_COOKIE, 2, 1, 1), 10));
 	event.mapping.page_prot = PROT_WC;
 	change = apply(fixture->ledger, event);
-	journal_wc_requested(fixture->journal, 0, fixture->ledger, change.mapping, 43);
+	journal_wc_requested(fixture->journal, 0, fixture->ledger, change.mapping, 43,
+			     (struct journal_verdict){});
 	assert_true(has_id(JOURNAL_WC_REQUESTED));
 	assert_true(has_field("PRIORITY=6"));
 	assert_true(has_field("VFIOWATCH_DEVICE=0000:00:01.0"));
@@ -210,7 +211,8 @@ static void test_wc_of_unknown(void **state)
 	event.mapping.page_prot = PROT_WC;
 	memcpy(event.header.who.comm, "\x1b[31m\nPRIORITY=0", EVENT_COMM_LEN);
 	change = apply(fixture->ledger, event);
-	journal_wc_requested(fixture->journal, 0, fixture->ledger, change.mapping, 0);
+	journal_wc_requested(fixture->journal, 0, fixture->ledger, change.mapping, 0,
+			     (struct journal_verdict){});
 	assert_true(has_field("VFIOWATCH_SOURCE=devmem"));
 	assert_null(strstr(last, "VFIOWATCH_DEVICE"));
 	assert_null(strstr(last, "VFIOWATCH_REGION"));
@@ -265,7 +267,8 @@ static struct finding make_finding(enum finding_kind kind)
 static void tell_conflict(struct fixture *fixture, uint64_t now_ns, enum finding_change_kind what,
 			  const struct finding *finding)
 {
-	journal_conflict(fixture->journal, now_ns, what, finding, MEMTYPE_ARCH_X86_64);
+	journal_conflict(fixture->journal, now_ns, what, finding, MEMTYPE_ARCH_X86_64,
+			 (struct journal_verdict){});
 }
 
 static void test_promotion(void **state)
@@ -390,13 +393,15 @@ static void test_budgets_are_apart(void **state)
 	assert_int_equal(written, JOURNAL_BURST);
 	mapping = apply(fixture->ledger, by(mapping_event(EVENT_MAP, 1, 1, 0x7f0000000000, 4, 2), 12));
 	for (int i = 0; i < JOURNAL_BURST + 7; i++)
-		journal_wc_requested(fixture->journal, SECOND_NS, fixture->ledger, mapping.mapping, 1);
+		journal_wc_requested(fixture->journal, SECOND_NS, fixture->ledger, mapping.mapping, 1,
+				     (struct journal_verdict){});
 	assert_int_equal(written, 2 * JOURNAL_BURST);
 	assert_null(strstr(last, "SUPPRESSED"));
 	tell_conflict(fixture, SECOND_NS, FINDING_OPENED, &finding);
 	assert_int_equal(written, 2 * JOURNAL_BURST + 1);
 	assert_null(strstr(last, "SUPPRESSED"));
-	journal_wc_requested(fixture->journal, 2 * SECOND_NS, fixture->ledger, mapping.mapping, 1);
+	journal_wc_requested(fixture->journal, 2 * SECOND_NS, fixture->ledger, mapping.mapping, 1,
+			     (struct journal_verdict){});
 	assert_true(has_field("VFIOWATCH_SUPPRESSED=7"));
 	assert_int_equal(journal_suppressed(fixture->journal), 12);
 }
@@ -405,8 +410,10 @@ static void test_budgets_are_apart(void **state)
 static void test_catalog(void **state)
 {
 	static const sd_id128_t classes[] = {
-		JOURNAL_COOKIE_ISSUED,   JOURNAL_WC_REQUESTED, JOURNAL_CONFLICT_OPENED,
-		JOURNAL_CONFLICT_CLOSED, JOURNAL_EVENTS_LOST,  JOURNAL_DEGRADED,
+		JOURNAL_COOKIE_ISSUED,   JOURNAL_WC_REQUESTED,    JOURNAL_CONFLICT_OPENED,
+		JOURNAL_CONFLICT_CLOSED, JOURNAL_EVENTS_LOST,     JOURNAL_DEGRADED,
+		JOURNAL_REQUEST_DENIED,  JOURNAL_REQUEST_LOGGED,  JOURNAL_PROCESS_KILLED,
+		JOURNAL_POLICY_LOADED,   JOURNAL_POLICY_REJECTED,
 	};
 	const size_t n = sizeof(classes) / sizeof(classes[0]);
 	size_t entries = 0, known = 0;

@@ -304,7 +304,7 @@ static char *all_rows(const struct ledger *ledger)
 
 	assert_int_equal(snapshot_devices(ledger, NULL, &filter, &clock, 0, 1000, rows), 0);
 	assert_int_equal(snapshot_cookies(ledger, &filter, &clock, 0, 1000, rows), 0);
-	assert_int_equal(snapshot_mappings(ledger, &filter, &clock, 0, 1000, rows), 0);
+	assert_int_equal(snapshot_mappings(ledger, NULL, &filter, &clock, 0, 1000, rows), 0);
 	text = strdup(json_object_to_json_string_ext(rows, JSON_C_TO_STRING_PRETTY));
 	json_object_put(rows);
 	return text;
@@ -520,7 +520,7 @@ static void test_out_of_memory_makes_no_row(void **state)
 		if (r == 0)
 			r = snapshot_cookies(ledger, &filter, &clock, 0, 1000, rows);
 		if (r == 0)
-			r = snapshot_mappings(ledger, &filter, &clock, 0, 1000, rows);
+			r = snapshot_mappings(ledger, NULL, &filter, &clock, 0, 1000, rows);
 		row = r == 0 ? snapshot_event(ledger, &clock, &event, NULL) : NULL;
 		json_object_put(rows);
 		json_object_put(row);

@@ -103,6 +103,25 @@ static void test_facts(void **state)
 	assert_int_equal(event.device.bars[2].size, 1ULL << 40);
 }
 
+/* Of all devices, whoever drives them; no I/O ports, no regions beyond the BARs. */
+static void test_memory_bars(void **state)
+{
+	(void)state;
+	write_file("bus/pci/devices/0000:3b:00.1/resource",
+		   "0x00000000fc000000 0x00000000fcffffff 0x000000000014220c\n"
+		   "0x000000000000c000 0x000000000000c01f 0x0000000000040101\n"
+		   "0x0000380000000000 0x000038ffffffffff 0x000000000014220c\n"
+		   "0x0000000000000000 0x0000000000000000 0x0000000000000000\n"
+		   "0x0000000000000000 0x0000000000000000 0x0000000000000000\n"
+		   "0x00000000fd000000 0x00000000fd000fff 0x0000000000040200\n"
+		   "0x00000000fe000000 0x00000000fe00ffff 0x0000000000046200\n");
+	make_directory("bus/pci/devices/0000:3c:00.0");
+	write_file("bus/pci/devices/0000:3c:00.0/resource",
+		   "0x00000000f0000000 0x00000000f0000fff 0x0000000000040200\n");
+	assert_int_equal(pci_memory_bars(sys), 4);
+	assert_int_equal(pci_memory_bars("/nowhere"), 0);
+}
+
 static void test_gone(void **state)
 {
 	struct event event;
@@ -172,9 +191,9 @@ static void test_enumerate(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_facts),        cmocka_unit_test(test_gone),
-		cmocka_unit_test(test_odd_contents), cmocka_unit_test(test_not_an_address),
-		cmocka_unit_test(test_enumerate),
+		cmocka_unit_test(test_facts),          cmocka_unit_test(test_memory_bars),
+		cmocka_unit_test(test_gone),           cmocka_unit_test(test_odd_contents),
+		cmocka_unit_test(test_not_an_address), cmocka_unit_test(test_enumerate),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

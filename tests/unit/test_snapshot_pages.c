@@ -13,7 +13,7 @@ static struct json_object *rows_of(const struct ledger *ledger, bool cookies, bo
 	if (cookies)
 		assert_int_equal(snapshot_cookies(ledger, &filter, &test_clock, 0, 100, rows), 0);
 	else
-		assert_int_equal(snapshot_mappings(ledger, &filter, &test_clock, 0, 100, rows), 0);
+		assert_int_equal(snapshot_mappings(ledger, NULL, &filter, &test_clock, 0, 100, rows), 0);
 	return rows;
 }
 

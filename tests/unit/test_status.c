@@ -121,13 +121,16 @@ static void test_full(void **state)
 	memset(status, 'x', sizeof(*status));
 	status->recording = RECORDING_ON;
 	status->n_points = status->n_degraded = SIZE_MAX;
-	status->adopted = status->recorder_known = true;
+	status->adopted = status->recorder_known = status->policy_known = true;
 	for (size_t i = 0; i < STATUS_POINTS_MAX; i++)
 		status->points[i].state = POINT_ATTACHED;
 	json = status_to_json(status, &counts, NULL);
 	assert_int_equal(json_object_array_length(value(json, "points")), STATUS_POINTS_MAX);
 	assert_int_equal(json_object_array_length(value(json, "degraded")), STATUS_REASONS_MAX);
 	assert_int_equal(json_object_get_string_len(value(json, "recording_reason")), STATUS_REASON_LEN);
+	assert_int_equal(json_object_get_string_len(value(json, "policy_digest")), POLICY_DIGEST_LEN + 1);
+	assert_null(value(json, "mode"));
+	assert_null(value(json, "enforcing"));
 	json_object_put(json);
 	free(status);
 }
@@ -148,6 +151,80 @@ static void test_conflicts(void **state)
 	expect_text(value(json, "conflicts"), "6");
 	expect_text(value(json, "conflict_kinds"), "{\"alias\":3,\"promotion\":2,\"demotion\":1}");
 	expect_text(value(json, "conflicts_refused"), "4");
+	json_object_put(json);
+}
+
+/* Without a policy nothing is known of it; in audit mode nothing is decided in the kernel. */
+static void test_policy(void **state)
+{
+	const struct ledger_counts counts = {0};
+	struct status status = some_status();
+	struct json_object *json;
+
+	(void)state;
+	json = status_to_json(&status, &counts, NULL);
+	assert_null(value(json, "would_denied"));
+	assert_null(value(json, "killed"));
+	assert_null(value(json, "policy_rules"));
+	assert_null(value(json, "enforcing"));
+	assert_null(value(json, "enforcer"));
+	json_object_put(json);
+
+	status.policy_known = true;
+	status.policy_rules = 3;
+	status.would_denied = 7;
+	strcpy(status.policy_digest, "ab12");
+	json = status_to_json(&status, &counts, NULL);
+	expect_text(value(json, "mode"), "\"audit\"");
+	expect_text(value(json, "policy_digest"), "\"ab12\"");
+	assert_int_equal(number(json, "policy_rules"), 3);
+	assert_int_equal(number(json, "denied"), 0);
+	assert_int_equal(number(json, "would_denied"), 7);
+	assert_int_equal(number(json, "killed"), 0);
+	assert_null(value(json, "enforcing"));
+	assert_null(value(json, "enforcing_reason"));
+	assert_null(value(json, "enforcer"));
+	json_object_put(json);
+}
+
+static void test_enforcing(void **state)
+{
+	const struct ledger_counts counts = {0};
+	struct status status = some_status();
+	struct json_object *json;
+
+	(void)state;
+	status.policy_known = true;
+	status.mode = POLICY_ENFORCE;
+	status.denied = 5;
+	status.killed = 1;
+	status.journal_unwritten = 2;
+	status.enforcing = ENFORCING_LSM;
+	status.enforcer = (struct enforcer_counters){
+		.decided = 9, .denied = 5, .undecided = 1, .unplaced = 2, .untracked = 3};
+	for (unsigned int reason = 0; reason < POLICY_UNKNOWN_REASONS; reason++)
+		status.enforcer.unknown[reason] = 10 + reason;
+	json = status_to_json(&status, &counts, NULL);
+	expect_text(value(json, "mode"), "\"enforce\"");
+	assert_int_equal(number(json, "denied"), 5);
+	assert_int_equal(number(json, "killed"), 1);
+	assert_int_equal(number(json, "journal_unwritten"), 2);
+	expect_text(value(json, "enforcing"), "\"lsm\"");
+	expect_text(value(json, "enforcer"),
+		    "{\"decided\":9,\"denied\":5,\"unknown\":{\"arguments\":11,\"range\":12,\"type\":13,"
+		    "\"party\":14,\"full\":15,\"busy\":16},\"undecided\":1,\"unplaced\":2,\"untracked\":3}");
+	json_object_put(json);
+
+	status.enforcing = ENFORCING_FMOD_RET;
+	json = status_to_json(&status, &counts, NULL);
+	expect_text(value(json, "enforcing"), "\"fmod_ret\"");
+	json_object_put(json);
+
+	status.enforcing = ENFORCING_OFF;
+	strcpy(status.enforcing_reason, "vfio is not loaded");
+	json = status_to_json(&status, &counts, NULL);
+	expect_text(value(json, "enforcing_reason"), "\"vfio is not loaded\"");
+	assert_null(value(json, "enforcer"));
 	json_object_put(json);
 }
 
@@ -176,6 +253,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_status),     cmocka_unit_test(test_unknown_recorder),
 		cmocka_unit_test(test_full),       cmocka_unit_test(test_conflicts),
+		cmocka_unit_test(test_policy),     cmocka_unit_test(test_enforcing),
 		cmocka_unit_test(test_type_names),
 	};
 

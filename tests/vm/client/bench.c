@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 #include <linux/vfio.h>
@@ -151,6 +152,21 @@ static bool once_file_mmap(const struct bench *b)
 	return once_map(b->fd, MAP_SHARED, 0);
 }
 
+static bool once_pipe_ioctl(const struct bench *b)
+{
+	int n;
+
+	return ioctl(b->fd, FIONREAD, &n) == 0;
+}
+
+/* The request passes the kernel's security hook; the device then knows nothing of it. */
+static bool once_null_ioctl(const struct bench *b)
+{
+	struct termios t;
+
+	return ioctl(b->fd, TCGETS, &t) < 0 && errno == ENOTTY;
+}
+
 static bool once_clock(const struct bench *b)
 {
 	(void)b;
@@ -162,8 +178,9 @@ static const struct bench_kind {
 	bool (*once)(const struct bench *b);
 	bool device;
 } bench_kinds[] = {
-	{"vfio-mmap", once_vfio_mmap, true},  {"region-info", once_region_info, true},
-	{"anon-mmap", once_anon_mmap, false}, {"file-mmap", once_file_mmap, false},
+	{"vfio-mmap", once_vfio_mmap, true},    {"region-info", once_region_info, true},
+	{"anon-mmap", once_anon_mmap, false},   {"file-mmap", once_file_mmap, false},
+	{"pipe-ioctl", once_pipe_ioctl, false}, {"null-ioctl", once_null_ioctl, false},
 	{"clock", once_clock, false},
 };
 
@@ -231,10 +248,23 @@ static int bench_device(struct client *c, int argc, char **argv, struct bench *b
 	return 0;
 }
 
+/* What is not of a device. A pipe's writing end stays open, so that nothing is at its end. */
+static int bench_file(struct client *c, const struct bench_kind *kind, const char *path, int files[2])
+{
+	if (kind->once == once_pipe_ioctl)
+		return pipe2(files, O_CLOEXEC) < 0 ? fail(c, errno, "bench: pipe") : 0;
+	if (kind->once == once_null_ioctl)
+		path = "/dev/null";
+	else if (kind->once != once_file_mmap)
+		return 0;
+	files[0] = open(path, O_RDONLY | O_CLOEXEC);
+	return files[0] < 0 ? fail(c, errno, "bench: open %s", path) : 0;
+}
+
 int cmd_bench(struct client *c, int argc, char **argv)
 {
 	const struct bench_kind *kind = NULL;
-	_cleanup_(closep) int file = -1;
+	int files[2] = {-1, -1};
 	struct bench b = {.fd = -1};
 	uint64_t count;
 	int r;
@@ -243,7 +273,9 @@ int cmd_bench(struct client *c, int argc, char **argv)
 		if (strcmp(bench_kinds[i].name, argv[0]) == 0)
 			kind = &bench_kinds[i];
 	if (!kind)
-		return wrong(c, "bench: '%s' must be vfio-mmap, region-info, anon-mmap, file-mmap or clock",
+		return wrong(c,
+			     "bench: '%s' must be vfio-mmap, region-info, anon-mmap, file-mmap, pipe-ioctl, "
+			     "null-ioctl or clock",
 			     argv[0]);
 	r = parse_number(c, "count", argv[1], &count);
 	if (r < 0)
@@ -254,11 +286,11 @@ int cmd_bench(struct client *c, int argc, char **argv)
 		r = bench_device(c, argc, argv, &b);
 		return r < 0 ? r : measure(c, kind, &b, count);
 	}
-	if (kind->once == once_file_mmap) {
-		file = open(argc > 2 ? argv[2] : "/proc/self/exe", O_RDONLY | O_CLOEXEC);
-		if (file < 0)
-			return fail(c, errno, "bench: open %s", argc > 2 ? argv[2] : "/proc/self/exe");
-		b.fd = file;
-	}
-	return measure(c, kind, &b, count);
+	r = bench_file(c, kind, argc > 2 ? argv[2] : "/proc/self/exe", files);
+	b.fd = files[0];
+	if (r == 0)
+		r = measure(c, kind, &b, count);
+	closep(&files[0]);
+	closep(&files[1]);
+	return r;
 }

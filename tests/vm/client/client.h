@@ -36,6 +36,14 @@ enum file_kind {
 	FILE_PLAIN, /* opened by path: sysfs resourceN, /dev/mem, .. */
 };
 
+/* Which system calls map, remap and ask for cookies: `abi`. */
+enum abi {
+	ABI_NATIVE,
+	ABI_COMPAT,     /* 32-bit: int $0x80 */
+	ABI_COMPAT_OLD, /* the same, and mmap takes its arguments from memory */
+	ABI_X32,
+};
+
 struct region {
 	bool known;
 	uint64_t offset; /* the cookie: file offset of the region's first byte */
@@ -103,6 +111,7 @@ struct client {
 	uint32_t ioas;
 	int up;       /* socket to the parent interpreter, -1 in the first process */
 	int received; /* descriptor that came with the last request, -1 none */
+	enum abi abi;
 	bool verbose;
 	bool quit;
 	int status;
@@ -180,6 +189,11 @@ int mapping_range(struct client *c, const struct map *m, int argc, char **argv, 
 /* dialect.c */
 int bar_start(struct client *c, const char *bdf, const char *region, uint64_t *ret); /* physical */
 
+/* abi.c: by the ABI that was chosen; as the functions of libc, also in errno */
+void *abi_mmap(const struct client *c, size_t length, int prot, int flags, int fd, uint64_t offset);
+int abi_remap_file_pages(const struct client *c, void *address, size_t length, size_t page);
+int abi_ioctl(const struct client *c, int fd, unsigned long request, void *argument, size_t size);
+
 /* process.c */
 int child_request(struct client *c, struct child *ch, const char *text, int fd);
 int child_answer(struct client *c, struct child *ch);
@@ -197,7 +211,7 @@ command_fn cmd_fork, cmd_spawn, cmd_share, cmd_send, cmd_receive, cmd_exec, cmd_
 	cmd_start, cmd_join;
 command_fn cmd_comm, cmd_sleep, cmd_print, cmd_barrier, cmd_touch_file, cmd_hold, cmd_pid, cmd_run, cmd_set,
 	cmd_pieces;
-command_fn cmd_storm, cmd_bench;
+command_fn cmd_storm, cmd_bench, cmd_abi, cmd_race, cmd_eventually, cmd_expect_denied;
 command_fn cmd_attrs, cmd_alias, cmd_get_mmap, cmd_memattr, cmd_revoke, cmd_wc_mode, cmd_variant_region,
 	cmd_pciioc, cmd_bar;
 command_fn cmd_pages, cmd_expect_types, cmd_expect_place;

@@ -40,6 +40,14 @@ const struct command commands[] = {
 	 "read one u32 of each page; SIGBUS or SIGSEGV is EFAULT"},
 	{"remap-file-pages", 4, 4, false, cmd_remap_file_pages, "MAP OFFSET LENGTH NEWOFFSET",
 	 "remap_file_pages: those pages show NEWOFFSET, counted like OFFSET"},
+	{"abi", 1, 1, false, cmd_abi, "native|compat|compat-old|x32",
+	 "the system calls that mmap, mmap-raw, remap-file-pages and the WC cookie commands make from now "
+	 "on: "
+	 "64-bit, 32-bit (mmap2, or the old mmap with its arguments in memory), or x32"},
+	{"expect-denied", 4, 4, false, cmd_expect_denied, "FILE NAME FILEOFFSET LENGTH",
+	 "map that again and again until FILE exists: each time the answer must be EPERM"},
+	{"eventually", 1, 1, true, cmd_eventually, "COMMAND...",
+	 "again and again until it succeeds, for half a minute"},
 	{"maps", 0, 0, false, cmd_maps, "",
 	 "print this process's device lines of /proc/self/maps, after its pid"},
 	{"pieces", 0, 0, false, cmd_pieces, "",
@@ -75,8 +83,13 @@ const struct command commands[] = {
 	{"storm", 4, 5, false, cmd_storm, "COUNT NAME REGION LENGTH [PROCESSES]",
 	 "COUNT mmap+munmap pairs in this process, or in each of PROCESSES forked ones (COUNT*PROCESSES in "
 	 "all)"},
+	{"race", 7, ANY, false, cmd_race, "ATTEMPTS PROCESSES SEED PAGES {NAME OFFSET uc|wc}...",
+	 "PROCESSES map, use and unmap up to 8 of those PAGES, each time by another of the sources (byte 0 "
+	 "of "
+	 "the pages is at OFFSET), ATTEMPTS times in all. Prints the counts; EIO when conflicting types were "
+	 "mapped together or EPERM had no reason"},
 	{"bench", 2, 4, false, cmd_bench,
-	 "vfio-mmap|region-info COUNT NAME REGION, or anon-mmap|clock COUNT, or "
+	 "vfio-mmap|region-info COUNT NAME REGION, or anon-mmap|pipe-ioctl|null-ioctl|clock COUNT, or "
 	 "file-mmap COUNT [FILE]",
 	 "print ns of one iteration: min, median, mean (64 KiB; clock is the empty iteration)"},
 	{"bar", 3, 3, false, cmd_bar, "BDF REGION VARIABLE",

@@ -73,7 +73,7 @@ int cmd_attrs(struct client *c, int argc, char **argv)
 	r = parse_flags(c, argv[2], "wc", VFIO_MMAP_ATTR_WC, &attrs.attrs);
 	if (r < 0)
 		return r;
-	if (ioctl(f->fd, VFIO_DEVICE_SET_MMAP_ATTRS, &attrs) < 0)
+	if (abi_ioctl(c, f->fd, VFIO_DEVICE_SET_MMAP_ATTRS, &attrs, sizeof(attrs)) < 0)
 		return fail(c, errno, "VFIO_DEVICE_SET_MMAP_ATTRS of %s", f->name);
 	return 0;
 }
@@ -90,7 +90,7 @@ static int set_feature(struct client *c, struct file *f, uint32_t number, void *
 			   .flags = VFIO_DEVICE_FEATURE_SET | number}};
 
 	memcpy(u.bytes + sizeof(u.feature), payload, size);
-	if (ioctl(f->fd, VFIO_DEVICE_FEATURE, &u) < 0)
+	if (abi_ioctl(c, f->fd, VFIO_DEVICE_FEATURE, &u, sizeof(u)) < 0)
 		return fail(c, errno, "%s of %s", what, f->name);
 	memcpy(payload, u.bytes + sizeof(u.feature), size);
 	return 0;
@@ -132,7 +132,7 @@ int cmd_get_mmap(struct client *c, int argc, char **argv)
 	r = parse_flags(c, argv[2], "wc", VFIO_REGION_MMAP_FLAG_WC, &get.mmap_flags);
 	if (r < 0)
 		return r;
-	if (ioctl(f->fd, VFIO_REGION_GET_MMAP, &get) < 0)
+	if (abi_ioctl(c, f->fd, VFIO_REGION_GET_MMAP, &get, sizeof(get)) < 0)
 		return fail(c, errno, "VFIO_REGION_GET_MMAP of %s region %u", f->name, get.region_index);
 	r = set_result(c, argv[3], get.fd_offset);
 	return r < 0 ? r

@@ -43,8 +43,9 @@ static void forget_when_empty(struct map *m)
 /* Maps and names the result; m is freed when that fails. */
 static int map_file(struct client *c, struct map *m, void *where, int prot, int fd)
 {
-	int flags = MAP_SHARED | (where ? MAP_FIXED : 0);
-	void *address = mmap(where, m->length, prot, flags, fd, (off_t)m->file_offset);
+	void *address =
+		where ? mmap(where, m->length, prot, MAP_SHARED | MAP_FIXED, fd, (off_t)m->file_offset)
+		      : abi_mmap(c, m->length, prot, MAP_SHARED, fd, m->file_offset);
 	struct piece whole = {0, m->length, m->file_offset, address};
 	int r;
 
@@ -426,11 +427,37 @@ int cmd_remap_file_pages(struct client *c, int argc, char **argv)
 	r = parse_number(c, "new offset", argv[3], &to);
 	if (r < 0)
 		return r;
-	if (remap_file_pages(p.address, p.length, 0, (m->file_offset + to) / (uint64_t)page, 0) < 0)
+	if (abi_remap_file_pages(c, p.address, p.length, (m->file_offset + to) / (uint64_t)page) < 0)
 		return fail(c, errno, "remap_file_pages of %s", m->name);
 	r = pieces_cut(c, m, p.offset, p.length);
 	p.file_offset = m->file_offset + to;
 	return r < 0 ? r : pieces_add(c, m, &p);
+}
+
+int cmd_expect_denied(struct client *c, int argc, char **argv)
+{
+	uint64_t offset, length, attempts = 0;
+	struct file *f;
+	int r = file_get(c, argv[1], &f);
+
+	(void)argc;
+	if (r == 0)
+		r = parse_number(c, "file offset", argv[2], &offset);
+	if (r == 0)
+		r = parse_number(c, "length", argv[3], &length);
+	if (r < 0)
+		return r;
+	do {
+		void *p = abi_mmap(c, length, PROT_READ, MAP_SHARED, f->fd, offset);
+
+		if (p != MAP_FAILED || errno != EPERM)
+			return fail(c, p == MAP_FAILED ? errno : EEXIST, "attempt %llu to map %s",
+				    (unsigned long long)attempts, f->name);
+		attempts++;
+	} while (access(argv[0], F_OK) < 0);
+	printf("denied %llu times\n", (unsigned long long)attempts);
+	fflush(stdout);
+	return answer(c, "denied %llu times", (unsigned long long)attempts);
 }
 
 int cmd_maps(struct client *c, int argc, char **argv)

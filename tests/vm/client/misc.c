@@ -89,6 +89,24 @@ int cmd_barrier(struct client *c, int argc, char **argv)
 	return 0;
 }
 
+#define EVENTUALLY_STEPS   3000
+#define EVENTUALLY_STEP_MS 10
+
+/* For what follows from something that is done, but not at once. */
+int cmd_eventually(struct client *c, int argc, char **argv)
+{
+	int r = 0;
+
+	(void)argc;
+	for (int i = 0; i < EVENTUALLY_STEPS; i++) {
+		r = script_execute(c, argv[0]);
+		if (r == 0 || r == SCRIPT_ERROR)
+			return r;
+		sleep_ms(EVENTUALLY_STEP_MS);
+	}
+	return r;
+}
+
 static int touch_file(struct client *c, const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);

@@ -2,7 +2,7 @@
 # The Debian userland of the --systemd profile, and a QEMU for the guest.
 
 # The same suite as the machine's own, so that programs built here run there.
-readonly USERLAND_PACKAGES=systemd,systemd-sysv,dbus,udev,kmod,libbpf1,libjson-c5,procps,jq,ncurses-base
+readonly USERLAND_PACKAGES=systemd,systemd-sysv,dbus,udev,kmod,libbpf1,libjson-c5,libinih1,libgcrypt20,procps,jq,ncurses-base
 # What boots in an emulated CPU for no test's good.
 readonly MASKED_UNITS=(
 	apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VFIOWATCH_HOLDS_BPF_H
+#define VFIOWATCH_HOLDS_BPF_H
+
+/* Mappings hold extents: from the end of the driver's mmap handler until the kernel frees the VMA. */
+
+#include "validate.bpf.h"
+
+static __always_inline void hold_untracked(struct bar *bar)
+{
+	struct enforcer *e = enforcer_get();
+
+	if (e)
+		__sync_fetch_and_add(&e->untracked, 1);
+	if (bar)
+		__sync_fetch_and_add(&bar->table.untracked, 1);
+}
+
+static __always_inline void hold_release(__u64 vma, __u64 bar_key)
+{
+	struct bar *bar = bpf_map_lookup_elem(&bars, &bar_key);
+
+	bpf_map_delete_elem(&holds, &vma);
+	if (!bar)
+		return;
+	bpf_spin_lock(&bar->lock);
+	extent_release(&bar->table, vma);
+	bpf_spin_unlock(&bar->lock);
+}
+
+/* The next call with equal registers is another one. */
+static __always_inline void call_is_over(struct call *call)
+{
+	call->check = 0;
+	call->ran = ~0U;
+}
+
+/* The request of the current task came to nothing. */
+static __always_inline void hold_cancel(struct call *call)
+{
+	__u64 task = (__u64)bpf_get_current_task_btf();
+	struct bar *bar;
+
+	if (!call || !call->pending)
+		return;
+	call->pending = 0;
+	bar = bpf_map_lookup_elem(&bars, &call->bar);
+	if (!bar)
+		return;
+	bpf_spin_lock(&bar->lock);
+	extent_cancel(&bar->table, task);
+	bpf_spin_unlock(&bar->lock);
+}
+
+/* A mapping that has just come to be. */
+struct binding {
+	struct extent fresh;
+	struct place place;
+	struct asked asked;
+	__u64 bar; /* key */
+	__u32 keep_range, learns;
+	__u32 missed; /* 1: count a lack of room for the audit */
+	__u32 reserved;
+};
+
+/* As struct request: a place for it that is not on the stack. When full, the mapping is untracked. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, struct binding);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} bindings SEC(".maps");
+
+static const struct binding new_binding;
+
+static __always_inline struct binding *binding_get(__u64 key)
+{
+	bpf_map_update_elem(&bindings, &key, &new_binding, BPF_ANY);
+	return bpf_map_lookup_elem(&bindings, &key);
+}
+
+/* Gives b->fresh its bytes; the hold comes first, as an extent without one counts as gone. */
+static __always_inline void bind(struct binding *b, __u32 ran)
+{
+	struct hold hold = {.bar = b->bar, .check = b->asked.check, .ran = ran};
+	struct bar *bar = bar_get(b->bar);
+	enum extent_bound bound;
+	__u64 key = b->fresh.vma;
+
+	if (!bar || bpf_map_update_elem(&holds, &key, &hold, BPF_ANY)) {
+		hold_untracked(bar);
+		return;
+	}
+	bpf_spin_lock(&bar->lock);
+	bound = extent_bind(&bar->table, &b->fresh, b->keep_range);
+	if (b->learns)
+		extent_learn(&bar->table, b->fresh.type);
+	bpf_spin_unlock(&bar->lock);
+	if (bound != EXTENT_NO_ROOM)
+		return;
+	bpf_map_delete_elem(&holds, &key);
+	hold_untracked(NULL);
+	if (b->missed)
+		__sync_fetch_and_add(&bar->table.missed, 1);
+}
+
+/* -- mmap
+ * ------------------------------------------------------------------------------------------------------ */
+
+/*
+ * The offset that was asked for, in pages. What recording keeps of it in `vmas` from the beginning of the
+ * mmap is right also where the driver changed vm_pgoff. False: not known.
+ */
+static __always_inline bool asked_offset(__u64 vma, __u64 pgoff, __u64 *ret)
+{
+	struct vma_entry *entry = bpf_map_lookup_elem(&vmas, &vma);
+
+	if (!entry)
+		return false;
+	*ret = entry->mapping_id ? pgoff + entry->offset_delta : entry->request_pgoff;
+	return !entry->mapping_id || entry->flags & EVENT_MAPPING_OFFSET_KNOWN;
+}
+
+static __always_inline void mapping_facts(struct extent *fresh, struct vm_area_struct *vma)
+{
+	fresh->task = (__u64)bpf_get_current_task_btf();
+	fresh->vma = (__u64)vma;
+	fresh->file = (__u64)vma->vm_file;
+	fresh->delta = (vma->vm_start >> page_shift) - vma->vm_pgoff;
+	fresh->type = memtype_from_prot(MEMTYPE_ARCH_BPF, vma->vm_page_prot.pgprot);
+	current_identity(&fresh->who);
+}
+
+static __always_inline void bind_placed(struct binding *b, struct call *call, __u64 pgoff, __u32 ran)
+{
+	struct enforcer *e = enforcer_get();
+	__u64 key = b->fresh.vma, known = call && call->check == b->asked.check;
+	struct hold *hold;
+
+	if (known && call->pending && !(call->flags & EXTENT_DOUBTFUL)) {
+		b->bar = call->bar;
+		b->keep_range = 1;
+		b->learns = call->flags & EXTENT_LEARNS;
+		b->fresh.page_delta = (__s64)call->first - (__s64)pgoff;
+	} else {
+		b->bar = b->place.bar;
+		b->learns = b->place.learns;
+		b->fresh.first = b->place.first;
+		b->fresh.end = b->place.end;
+		b->fresh.source = b->place.source;
+		b->fresh.page_delta = (__s64)b->place.first - (__s64)pgoff;
+		if (known && call->pending && (call->bar != b->bar || call->first != b->fresh.first))
+			known = 0;
+	}
+	hold = bpf_map_lookup_elem(&holds, &key);
+	if (hold && hold->bar != b->bar)
+		hold_release(key, hold->bar);
+	if (call && call->pending && call->bar != b->bar)
+		hold_cancel(call);
+	if (e && e->generation && !known && b->place.source != SOURCE_OTHER)
+		__sync_fetch_and_add(&e->undecided, 1);
+	if (b->bar)
+		bind(b, ran);
+	else if (e)
+		__sync_fetch_and_add(&e->unplaced, 1);
+	if (call) {
+		call->pending = 0;
+		call_is_over(call);
+	}
+}
+
+/* Whether the range has to be found out from the mapping: nothing is pending, or it is doubtful. */
+static __always_inline bool has_to_be_placed(const struct call *call, const struct asked *asked)
+{
+	return !call || !call->pending || call->check != asked->check || call->flags & EXTENT_DOUBTFUL;
+}
+
+/*
+ * Copies of a program back each other up, as the kernel skips one that is running already on the CPU. Which
+ * of them have seen a call is noted with what the first of them made of it: one that finds itself there is in
+ * another call with equal registers.
+ */
+static __always_inline bool bound_already(__u64 vma, const struct asked *asked, __u32 copy)
+{
+	struct hold *hold = bpf_map_lookup_elem(&holds, &vma);
+
+	if (!hold || hold->check != asked->check || hold->ran & copy)
+		return false;
+	hold->ran |= copy;
+	return true;
+}
+
+enum bind_source {
+	BIND_FILE, /* b->place from the file and the offset asked for */
+	BIND_PCI,  /* it is there already */
+};
+
+static __always_inline int mapped(struct file *file, struct vm_area_struct *vma, int ret, __u32 copy,
+				  struct pci_dev *pdev, __u32 region)
+{
+	__u64 task = (__u64)bpf_get_current_task_btf(), pgoff = vma->vm_pgoff, offset = 0, size;
+	struct call *call = bpf_map_lookup_elem(&calls, &task);
+	struct binding *b;
+	bool ours = true;
+
+	if (ret) {
+		hold_cancel(call);
+		if (call)
+			call_is_over(call);
+		return 0;
+	}
+	b = binding_get(task);
+	if (!b) {
+		hold_untracked(NULL);
+		return 0;
+	}
+	current_call(&b->asked);
+	if (bound_already((__u64)vma, &b->asked, copy))
+		goto out;
+	mapping_facts(&b->fresh, vma);
+	b->fresh.regs = b->asked.regs;
+	b->fresh.check = b->asked.check;
+	size = vma->vm_end - vma->vm_start;
+	if (has_to_be_placed(call, &b->asked)) {
+		b->place.region = EVENT_REGION_UNKNOWN;
+		if (pdev) {
+			b->place.pdev = (__u64)pdev;
+			b->place.source = (__u64)vma->vm_file->f_op == kernfs_file_fops_address
+						  ? SOURCE_SYSFS
+						  : SOURCE_OTHER;
+			place_pages(&b->place, region, pgoff - bar_range(pdev, region).first,
+				    size >> page_shift);
+		} else if (asked_offset((__u64)vma, pgoff, &offset)) {
+			ours = place_of(&b->place, file, offset << page_shift, size);
+		} else {
+			ours = place_of(&b->place, file, 0, size);
+			b->place.bar = 0;
+		}
+	}
+	if (ours)
+		bind_placed(b, call, pgoff, copy);
+out:
+	bpf_map_delete_elem(&bindings, &task);
+	return 0;
+}
+
+/* -- copies and ends
+ * ------------------------------------------------------------------------------------------- */
+
+static __always_inline void hold_copy(__u64 orig, __u64 copy)
+{
+	struct hold *known = bpf_map_lookup_elem(&holds, &orig), *old, hold = {};
+	struct extent_copier by = {};
+	enum extent_copied copied;
+	struct asked asked = {};
+	struct bar *bar;
+
+	if (!known)
+		return;
+	hold.bar = known->bar;
+	current_call(&asked);
+	by.task = (__u64)bpf_get_current_task_btf();
+	by.regs = asked.regs;
+	by.check = hold.check = asked.check;
+	hold.ran = ~0U;
+	old = bpf_map_lookup_elem(&holds, &copy);
+	if (old && old->bar != hold.bar)
+		hold_release(copy, old->bar);
+	bar = bpf_map_lookup_elem(&bars, &hold.bar);
+	if (bpf_map_update_elem(&holds, &copy, &hold, BPF_ANY)) {
+		hold_untracked(bar);
+		return;
+	}
+	if (!bar)
+		return;
+	bpf_spin_lock(&bar->lock);
+	copied = extent_copy(&bar->table, orig, copy, &by);
+	bpf_spin_unlock(&bar->lock);
+	if (copied == EXTENT_COPY_NO_ROOM) {
+		bpf_map_delete_elem(&holds, &copy);
+		hold_untracked(NULL);
+	}
+}
+
+static __always_inline void hold_end(__u64 vma)
+{
+	struct hold *hold = bpf_map_lookup_elem(&holds, &vma);
+
+	if (hold)
+		hold_release(vma, hold->bar);
+}
+
+#endif

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#include "config.h"
+#include "manager_internal.h"
+#include "sink/enforce.h"
+
+#define WAITING "the vfio modules are not in use, nothing can be mapped: enforcement begins with recording"
+
+static bool is_enforce(const struct policy *policy)
+{
+	return policy_mode(policy) == POLICY_ENFORCE;
+}
+
+/* Without memory for the words the policy is refused all the same. */
+static int read_policy(const struct manager *manager, struct policy **ret, enum policy_outcome *outcome,
+		       char error[POLICY_ERROR_LEN])
+{
+	int r = config_read_policy(ret, manager->options.policy_root, outcome, error);
+
+	if (r < 0)
+		snprintf(error, POLICY_ERROR_LEN, "cannot read the policy files: %s", strerror(-r));
+	return r;
+}
+
+static int refuse_start(const struct manager *manager, int error, const char *text)
+{
+	fprintf(stderr, SD_ERR "vfiowatchd: %s\n", text);
+	journal_policy_rejected(manager->journal, text, false);
+	return error;
+}
+
+/* Whether this kernel can deny is tried before anything is attached. */
+int manager_load_policy(struct manager *manager)
+{
+	char error[POLICY_ERROR_LEN];
+	enum policy_outcome outcome;
+	const char *reason;
+	int r;
+
+	r = read_policy(manager, &manager->policy, &outcome, error);
+	if (r == 0 && outcome == POLICY_REFUSED)
+		r = -EINVAL;
+	if (r < 0)
+		return refuse_start(manager, r, error);
+	manager->model.policy = manager->policy;
+	if (!is_enforce(manager->policy))
+		return 0;
+	r = enforcer_probe(&reason);
+	if (r < 0) {
+		snprintf(error, sizeof(error), "cannot enforce the policy: %s; or set Mode=audit in [Policy]",
+			 reason);
+		return refuse_start(manager, r, error);
+	}
+	return 0;
+}
+
+#define LISTED 64
+
+/* Who has a device open may map it next. */
+static void tell_machines_of_files(struct manager *manager)
+{
+	const struct device_file *files[LISTED];
+	uint64_t after = 0;
+	size_t n;
+
+	do {
+		n = ledger_list_files(manager->model.ledger, false, after, files, LISTED);
+		for (size_t i = 0; i < n; i++) {
+			if (files[i]->opener)
+				manager_tell_machine(manager, files[i]->opener);
+			for (const struct holder *holder = files[i]->holders; holder; holder = holder->next)
+				manager_tell_machine(manager, holder->process);
+			after = files[i]->id;
+		}
+	} while (n == LISTED);
+}
+
+/* The programs forget what they have not used for long, and a new table knows nothing. */
+static void tell_machines(struct manager *manager)
+{
+	const struct ledger *ledger = manager->model.ledger;
+	const struct mapping *mapping = NULL;
+
+	tell_machines_of_files(manager);
+	while ((mapping = ledger_next_live(ledger, mapping)))
+		if (mapping->owner)
+			manager_tell_machine(manager, mapping->owner);
+}
+
+/* A name that fills its field may have been cut: then the programs are left without it, and rules that select
+ * by it may hold. */
+void manager_tell_machine(struct manager *manager, const struct process *process)
+{
+	if (manager->enforcer && process->facts_known && process->cgroup_id &&
+	    strlen(process->machine) < EVENT_NAME_LEN)
+		enforcer_set_machine(manager->enforcer, process->cgroup_id, process->machine);
+}
+
+/* Loading takes long on a slow machine, and the loop stands still meanwhile. */
+#define WATCHDOG_LONGER 20
+
+static void stretch_watchdog(bool longer)
+{
+	uint64_t usec;
+
+	if (sd_watchdog_enabled(false, &usec) > 0)
+		sd_notifyf(false, "WATCHDOG_USEC=%" PRIu64 "\nWATCHDOG=1",
+			   longer ? usec * WATCHDOG_LONGER : usec);
+}
+
+/* Attaches the enforcer, with nothing in force unless it was adopted. 0 or a negative errno with *reason. */
+static int attach_enforcer(struct manager *manager, const char **reason)
+{
+	int r;
+
+	stretch_watchdog(true);
+	r = enforcer_begin(&manager->enforcer, manager->probes, reason);
+	stretch_watchdog(false);
+	if (r == 0)
+		tell_machines(manager);
+	return r;
+}
+
+static void detach_enforcer(struct manager *manager)
+{
+	if (!manager->enforcer)
+		return;
+	manager->denied_before += enforcer_memory(manager->enforcer)->denied;
+	manager->enforcer = enforcer_end(manager->enforcer, false);
+}
+
+static void set_reason(struct manager *manager, bool failed, const char *reason)
+{
+	manager->enforcing_failed = failed;
+	snprintf(manager->enforcing_reason, sizeof(manager->enforcing_reason), "%s", reason);
+}
+
+/* Puts the policy that is the manager's in force. */
+static void apply_policy(struct manager *manager)
+{
+	if (is_enforce(manager->policy) && manager->enforcer) {
+		set_reason(manager, false, "");
+		enforce_apply(enforcer_memory(manager->enforcer), policy_bank(manager->policy));
+	} else if (!is_enforce(manager->policy)) {
+		set_reason(manager, false, "");
+		detach_enforcer(manager);
+	}
+}
+
+void manager_recording_began(struct manager *manager)
+{
+	const char *reason;
+
+	manager->recording = true;
+	manager->recording_failed = false;
+	if (!is_enforce(manager->policy))
+		return;
+	if (!manager->enforcer && attach_enforcer(manager, &reason) < 0) {
+		set_reason(manager, true, reason);
+		return;
+	}
+	apply_policy(manager);
+	fprintf(stderr, SD_INFO "enforcing\n");
+}
+
+void manager_recording_failed(struct manager *manager)
+{
+	manager->recording = false;
+	manager->recording_failed = true;
+	if (is_enforce(manager->policy))
+		set_reason(manager, true, probes_reason(manager->probes));
+}
+
+void manager_recording_ends(struct manager *manager)
+{
+	manager->recording = false;
+	manager->recording_failed = false;
+	detach_enforcer(manager);
+	enforcer_discard(manager->probes);
+	if (is_enforce(manager->policy))
+		set_reason(manager, false, WAITING);
+}
+
+int manager_start_policy(struct manager *manager)
+{
+	char error[POLICY_ERROR_LEN];
+
+	if (is_enforce(manager->policy) && manager->enforcing_failed) {
+		snprintf(error, sizeof(error),
+			 "cannot enforce the policy: %s; see vfiowatch doctor, or set Mode=audit "
+			 "in [Policy]",
+			 manager->enforcing_reason);
+		return refuse_start(manager, -EOPNOTSUPP, error);
+	}
+	if (is_enforce(manager->policy) && !manager->enforcer)
+		set_reason(manager, false, WAITING);
+	if (!is_enforce(manager->policy))
+		enforcer_discard(manager->probes);
+	probes_settle(manager->probes);
+	journal_policy_loaded(manager->journal, manager->policy);
+	return 0;
+}
+
+/* A policy that cannot be enforced is no better than one that cannot be read. */
+static int prepare(struct manager *manager, const struct policy *policy, const char **reason)
+{
+	if (!is_enforce(policy) || manager->enforcer)
+		return 0;
+	if (!manager->recording) {
+		*reason = probes_reason(manager->probes);
+		return manager->recording_failed ? -EOPNOTSUPP : enforcer_probe(reason);
+	}
+	return attach_enforcer(manager, reason);
+}
+
+static void take_policy(struct manager *manager, struct policy *policy)
+{
+	struct policy *before = manager->policy;
+
+	manager->policy = policy;
+	manager->model.policy = policy;
+	apply_policy(manager);
+	if (is_enforce(policy) && !manager->enforcer)
+		set_reason(manager, false, WAITING);
+	journal_policy_loaded(manager->journal, policy);
+	fprintf(stderr, SD_INFO "policy loaded: %s, %zu rules, digest %s\n",
+		policy_mode_name(policy_mode(policy)), policy_rules(policy), policy_digest(policy));
+	policy_free(before);
+	manager_judge_active(manager);
+}
+
+static int reload(struct manager *manager, enum policy_outcome *outcome, char error[POLICY_ERROR_LEN])
+{
+	struct policy *policy = NULL;
+	const char *reason;
+	int r = read_policy(manager, &policy, outcome, error);
+
+	if (r < 0 || *outcome == POLICY_REFUSED)
+		return r;
+	/* What was asked before is judged by the policy of then. */
+	ring_consume(manager->ring);
+	if (prepare(manager, policy, &reason) < 0) {
+		snprintf(error, POLICY_ERROR_LEN,
+			 "cannot enforce the policy: %s; or set Mode=audit in [Policy]", reason);
+		*outcome = POLICY_REFUSED;
+		policy_free(policy);
+		return 0;
+	}
+	take_policy(manager, policy);
+	return 0;
+}
+
+/* For a unit of Type=notify; the time is what Type=notify-reload asks for. */
+static void notify_reloading(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+		   (uint64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+}
+
+int manager_reload(void *userdata, enum policy_outcome *outcome, char error[POLICY_ERROR_LEN])
+{
+	struct manager *manager = userdata;
+	int r;
+
+	notify_reloading();
+	r = reload(manager, outcome, error);
+	if (r < 0 || *outcome == POLICY_REFUSED) {
+		fprintf(stderr, SD_ERR "policy rejected, the one before stays: %s\n", error);
+		journal_policy_rejected(manager->journal, error, true);
+	}
+	manager_report_degraded(manager);
+	sd_notify(false, "READY=1");
+	return r;
+}
+
+int manager_on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	char error[POLICY_ERROR_LEN];
+	enum policy_outcome outcome;
+
+	(void)source;
+	(void)info;
+	manager_reload(userdata, &outcome, error);
+	return 0;
+}
+
+int manager_audit_enforcer(struct manager *manager)
+{
+	int r;
+
+	if (!manager->enforcer)
+		return 0;
+	tell_machines(manager);
+	r = enforcer_audit(manager->enforcer);
+	if (r < 0)
+		fprintf(stderr,
+			SD_WARNING
+			"cannot compare the enforcer's tables with what is mapped: %s; trying again\n",
+			strerror(-r));
+	return r;
+}
+
+void manager_policy_status(const struct manager *manager, struct status *status)
+{
+	status->policy_known = true;
+	status->mode = policy_mode(manager->policy);
+	snprintf(status->policy_digest, sizeof(status->policy_digest), "%s", policy_digest(manager->policy));
+	status->policy_rules = policy_rules(manager->policy);
+	status->would_denied = manager->would_denied;
+	status->killed = manager->killed;
+	status->denied = manager->denied_before;
+	if (manager->enforcer) {
+		enforcer_status(manager->enforcer, status);
+		status->denied += status->enforcer.denied;
+	} else {
+		snprintf(status->enforcing_reason, sizeof(status->enforcing_reason), "%s",
+			 manager->enforcing_reason);
+	}
+	if (manager->enforcing_failed && status->n_degraded < STATUS_REASONS_MAX)
+		snprintf(status->degraded[status->n_degraded++], STATUS_REASON_LEN, "not enforcing: %.160s",
+			 manager->enforcing_reason);
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "enforce.skel.h"
+#include "source/enforcer_internal.h"
+#include "vfiowatch/policy.h"
+
+struct enforcer *enforcer_memory(struct enforcer_programs *e)
+{
+	return e->memory;
+}
+
+bool enforcer_adopted(const struct enforcer_programs *e)
+{
+	return e->adopted;
+}
+
+/* Runs an iterator to its end. It has no rows. */
+static int run(const struct bpf_link *link)
+{
+	_cleanup_(closefd) int fd = bpf_iter_create(bpf_link__fd(link));
+	char none[64];
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	do
+		n = read(fd, none, sizeof(none));
+	while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
+	return n < 0 ? -errno : 0;
+}
+
+static void copy_counters(const struct enforcer_programs *e, struct enforcer_counters *ret)
+{
+	const struct enforcer *memory = e->memory;
+
+	ret->decided = __atomic_load_n(&memory->decided, __ATOMIC_RELAXED);
+	ret->denied = __atomic_load_n(&memory->denied, __ATOMIC_RELAXED);
+	for (size_t i = 0; i < POLICY_UNKNOWN_REASONS; i++)
+		ret->unknown[i] = __atomic_load_n(&memory->unknown[i], __ATOMIC_RELAXED);
+	ret->undecided = __atomic_load_n(&memory->undecided, __ATOMIC_RELAXED);
+	ret->unplaced = __atomic_load_n(&memory->unplaced, __ATOMIC_RELAXED);
+	ret->untracked = __atomic_load_n(&memory->untracked, __ATOMIC_RELAXED);
+}
+
+/*
+ * What is gone makes room for what was missed; then the tables know whether they are complete. What is still
+ * not in them is counted anew meanwhile.
+ */
+int enforcer_audit(struct enforcer_programs *e)
+{
+	struct enforcer_counters before;
+	int r = 0;
+
+	e->skipped = enforcer_skipped(e);
+	copy_counters(e, &before);
+	for (size_t i = 0; i < AUDIT_STEPS && r == 0; i++)
+		r = run(e->iterators[i]);
+	copy_counters(e, &e->after_audit);
+	e->audit_failed = r < 0;
+	if (r < 0)
+		return r;
+	/* Where bytes are not known, looking again does not help. */
+	before.unplaced = e->before_audit.unplaced;
+	e->before_audit = before;
+	return r;
+}
+
+bool enforcer_audit_due(const struct enforcer_programs *e)
+{
+	struct enforcer_counters now;
+
+	copy_counters(e, &now);
+	return e->audit_failed || enforcer_skipped(e) != e->skipped ||
+	       now.untracked != e->after_audit.untracked || now.unplaced != e->after_audit.unplaced ||
+	       now.undecided != e->after_audit.undecided ||
+	       now.unknown[POLICY_UNKNOWN_FULL] != e->after_audit.unknown[POLICY_UNKNOWN_FULL];
+}
+
+/* Of copies on one function at least one ran as long as one has no skips. */
+static uint64_t skips_of(const struct enforcer_programs *e, size_t first, size_t *next)
+{
+	uint64_t least = UINT64_MAX, skips;
+	size_t i = first;
+
+	for (; i < N_ENFORCER_TARGETS; i++) {
+		if (strcmp(enforcer_targets[i].function, enforcer_targets[first].function) != 0)
+			break;
+		skips = attachments_skips(&e->attachments, i);
+		if (e->attachments.programs[i] >= 0 && skips < least)
+			least = skips;
+	}
+	*next = i;
+	return least == UINT64_MAX ? 0 : least;
+}
+
+uint64_t enforcer_skipped(const struct enforcer_programs *e)
+{
+	uint64_t skipped = 0;
+
+	for (size_t i = 0; i < N_ENFORCER_TARGETS;)
+		skipped += skips_of(e, i, &i);
+	return skipped;
+}
+
+int enforcer_set_machine(struct enforcer_programs *e, uint64_t cgroup_id, const char *machine)
+{
+	int fd = bpf_map__fd(e->object->maps.units);
+	struct enforcer_unit unit = {};
+
+	if (bpf_map_lookup_elem(fd, &cgroup_id, &unit) < 0 && errno != ENOENT)
+		return -errno;
+	if (unit.machine_known && strncmp(unit.machine, machine, sizeof(unit.machine)) == 0)
+		return 0;
+	memset(unit.machine, 0, sizeof(unit.machine));
+	memcpy(unit.machine, machine, strnlen(machine, sizeof(unit.machine) - 1));
+	unit.cgroup_id = cgroup_id;
+	unit.machine_known = 1;
+	unit.generation = 0;
+	return bpf_map_update_elem(fd, &cgroup_id, &unit, BPF_ANY) < 0 ? -errno : 0;
+}
+
+static __attribute__((format(printf, 3, 4))) void add_reason(struct status *status, uint64_t count,
+							     const char *format, ...)
+{
+	va_list arguments;
+
+	if (!count || status->n_degraded == STATUS_REASONS_MAX)
+		return;
+	va_start(arguments, format);
+	vsnprintf(status->degraded[status->n_degraded++], STATUS_REASON_LEN, format, arguments);
+	va_end(arguments);
+}
+
+static void add_counts(struct status *status, const struct enforcer_counters *now,
+		       const struct enforcer_counters *before)
+{
+	uint64_t untracked = now->untracked - before->untracked, unplaced = now->unplaced - before->unplaced,
+		 undecided = now->undecided - before->undecided,
+		 full = now->unknown[POLICY_UNKNOWN_FULL] - before->unknown[POLICY_UNKNOWN_FULL];
+
+	add_reason(status, untracked,
+		   "%" PRIu64
+		   " mappings found no room in the enforcer's tables: OnUnknown decides on their BARs; "
+		   "unmap some of the most mapped BAR (vfiowatch mappings)",
+		   untracked);
+	add_reason(
+		status, unplaced,
+		"%" PRIu64
+		" mappings so far were compared with nothing, as their bytes are not known to the enforcer: "
+		"see vfiowatch conflicts",
+		unplaced);
+	add_reason(status, undecided,
+		   "%" PRIu64
+		   " mappings came to be without a verdict, as the kernel skipped the enforcer's programs: "
+		   "see vfiowatch conflicts",
+		   undecided);
+	add_reason(status, full,
+		   "%" PRIu64
+		   " requests were decided by OnUnknown, as the enforcer's tables were full: unmap some of "
+		   "the most mapped BAR (vfiowatch mappings)",
+		   full);
+}
+
+#define TAKEN_OFF "enforcement was taken off (vfiowatchd --detach): restart vfiowatchd"
+
+void enforcer_status(const struct enforcer_programs *e, struct status *status)
+{
+	bool taken_off = attachments_taken_off(&e->attachments);
+
+	copy_counters(e, &status->enforcer);
+	if (taken_off)
+		snprintf(status->enforcing_reason, sizeof(status->enforcing_reason), "%s", TAKEN_OFF);
+	else
+		status->enforcing = e->way == ENFORCER_LSM ? ENFORCING_LSM : ENFORCING_FMOD_RET;
+	attachments_describe(&e->attachments, NULL, status);
+	add_counts(status, &status->enforcer, &e->before_audit);
+	add_reason(status, e->audit_failed,
+		   "the enforcer's tables could not be compared with what is mapped: trying again");
+	add_reason(status, taken_off, "%s", TAKEN_OFF);
+}
+
+bool enforcer_incomplete(const struct enforcer_programs *e)
+{
+	struct enforcer_counters now;
+
+	copy_counters(e, &now);
+	return now.untracked != e->before_audit.untracked || now.undecided != e->before_audit.undecided ||
+	       now.unknown[POLICY_UNKNOWN_FULL] != e->before_audit.unknown[POLICY_UNKNOWN_FULL];
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "source/pins.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "cleanup.h"
+#include "record_build.h"
+#include "vfiowatch/event.h"
+
+/* Names with a dot are refused by the BPF file system. */
+#define ASIDE "before"
+
+/* The map that names the build. It is moved last: while it is there the others may be, too. */
+#define RECORDER "recorder"
+
+static void aside_path(const char *directory, char path[PATH_MAX])
+{
+	snprintf(path, PATH_MAX, "%s/" ASIDE, directory);
+}
+
+static bool has(const char *directory, const char *name)
+{
+	char path[PATH_MAX + 64];
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	return access(path, F_OK) == 0;
+}
+
+/* 1 if the maps pinned here are those of our own build, 0 if not, or a negative errno. */
+static int are_ours(const char *directory)
+{
+	_cleanup_(closefd) int fd = -1;
+	struct recorder recorder;
+	char path[PATH_MAX];
+	struct bpf_map_info info = {};
+	__u32 length = sizeof(info), zero = 0;
+
+	snprintf(path, sizeof(path), "%s/" RECORDER, directory);
+	fd = bpf_obj_get(path);
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &length) < 0)
+		return -errno;
+	return info.value_size == sizeof(recorder) && bpf_map_lookup_elem(fd, &zero, &recorder) == 0 &&
+	       recorder.build == RECORD_BUILD;
+}
+
+typedef bool (*choose)(const char *name);
+
+static bool decides(const char *name)
+{
+	return strncmp(name, PINS_DECIDING, strlen(PINS_DECIDING)) == 0;
+}
+
+static bool any(const char *name)
+{
+	(void)name;
+	return true;
+}
+
+static bool all_but_recorder(const char *name)
+{
+	return strcmp(name, RECORDER) != 0;
+}
+
+/*
+ * Moves the chosen pins of @directory to @to, or removes them if that is NULL; directories are left alone.
+ * Goes on after an error. Returns 0 or the last negative errno.
+ */
+static int each_pin(const char *directory, choose chosen, const char *to)
+{
+	_cleanup_(closedirectory) DIR *d = opendir(directory);
+	_cleanup_(closedirectory) DIR *target = to ? opendir(to) : NULL;
+	struct dirent *entry;
+	int r = 0, failed;
+
+	if (!d || (to && !target))
+		return errno == ENOENT && !to ? 0 : -errno;
+	while ((entry = readdir(d))) {
+		if (entry->d_name[0] == '.' || strcmp(entry->d_name, ASIDE) == 0 || !chosen(entry->d_name))
+			continue;
+		failed = target ? renameat(dirfd(d), entry->d_name, dirfd(target), entry->d_name)
+				: unlinkat(dirfd(d), entry->d_name, 0);
+		if (failed < 0)
+			r = -errno;
+	}
+	return r;
+}
+
+/* What decides goes first: its tables must not become untrue under it. */
+static int remove_pins(const char *directory)
+{
+	int r = each_pin(directory, decides, NULL), other = each_pin(directory, any, NULL);
+
+	return r < 0 ? r : other;
+}
+
+static int move_pins(const char *from, const char *to)
+{
+	int r = each_pin(from, all_but_recorder, to);
+
+	return r < 0 ? r : each_pin(from, any, to);
+}
+
+/*
+ * A daemon that was killed while it set pins aside left some in both places, with the recorder in one of
+ * them. If both have one, what is set aside is what was in force: the other never came to its end.
+ */
+static int set_aside(const char *directory, enum pins_found *found)
+{
+	char aside[PATH_MAX];
+	int r;
+
+	aside_path(directory, aside);
+	if (has(aside, RECORDER)) {
+		*found = PINS_OTHERS;
+		return remove_pins(directory);
+	}
+	if (!has(directory, RECORDER)) {
+		*found = PINS_NONE;
+		return remove_pins(directory);
+	}
+	*found = PINS_OTHERS;
+	if (mkdir(aside, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	r = move_pins(directory, aside);
+	if (r < 0)
+		pins_restore(directory, PINS_OTHERS);
+	return r;
+}
+
+/* A directory that was removed before it was locked guards nothing. */
+static int lock(const char *directory, int *ret)
+{
+	_cleanup_(closefd) int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat locked, there;
+
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	if (fstat(fd, &locked) < 0 || stat(directory, &there) < 0)
+		return -errno;
+	if (locked.st_ino != there.st_ino || locked.st_dev != there.st_dev)
+		return -EBUSY;
+	*ret = fd;
+	fd = -1;
+	return 0;
+}
+
+int pins_open(const char *directory, int *ret_lock, enum pins_found *found, const char **reason)
+{
+	struct statfs fs;
+	int r;
+
+	if (mkdir(directory, 0700) < 0 && errno != EEXIST) {
+		*reason = "cannot make the pin directory; is a BPF file system there? mount -t bpf bpf "
+			  "/sys/fs/bpf";
+		return -errno;
+	}
+	if (statfs(directory, &fs) < 0 || fs.f_type != BPF_FS_MAGIC) {
+		rmdir(directory);
+		*reason = "the pin directory is not on a BPF file system: mount -t bpf bpf /sys/fs/bpf";
+		return -EINVAL;
+	}
+	r = lock(directory, ret_lock);
+	if (r < 0) {
+		*reason = "the pin directory is in use by another vfiowatchd: stop it, or give this one "
+			  "another --pin-directory";
+		return r;
+	}
+	*reason = "cannot take over what is in the pin directory: vfiowatchd --detach removes it";
+	*found = PINS_OURS;
+	r = are_ours(directory);
+	if (r < 0)
+		return r;
+	return r > 0 ? 0 : set_aside(directory, found);
+}
+
+void pins_settle(const char *directory)
+{
+	char aside[PATH_MAX];
+
+	aside_path(directory, aside);
+	remove_pins(aside);
+	rmdir(aside);
+}
+
+void pins_restore(const char *directory, enum pins_found found)
+{
+	char aside[PATH_MAX];
+
+	if (found == PINS_OURS)
+		return;
+	if (found == PINS_NONE) {
+		pins_remove(directory);
+		return;
+	}
+	aside_path(directory, aside);
+	/* A pin that is in both places is ours here; one that is only here was not moved yet. */
+	if (has(aside, RECORDER))
+		remove_pins(directory);
+	move_pins(aside, directory);
+	rmdir(aside);
+}
+
+int pins_remove(const char *directory)
+{
+	char aside[PATH_MAX];
+	int r;
+
+	aside_path(directory, aside);
+	r = remove_pins(directory);
+	if (r == 0)
+		r = remove_pins(aside);
+	if (r < 0)
+		return r;
+	if ((rmdir(aside) < 0 && errno != ENOENT) || (rmdir(directory) < 0 && errno != ENOENT))
+		return -errno;
+	return 0;
+}

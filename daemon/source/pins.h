@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VFIOWATCH_SOURCE_PINS_H
+#define VFIOWATCH_SOURCE_PINS_H
+
+/*
+ * The pin directory on a BPF file system: what is pinned there outlives the daemon. Links of programs are
+ * PINS_LINK followed by the program's name; those that decide on requests are PINS_DECIDING. Everything else
+ * is a map.
+ *
+ * What a daemon of another build left goes on recording and enforcing, out of the way in the directory
+ * `before`, until the new daemon says that its own programs do (pins_settle()) or that its start failed
+ * (pins_restore()).
+ */
+
+#include <stdbool.h>
+
+#define PINS_LINK     "link_"
+#define PINS_DECIDING "link_decide_"
+
+enum pins_found {
+	PINS_NONE = 0,
+	PINS_OURS,   /* of this build: to be adopted */
+	PINS_OTHERS, /* of another build: set aside */
+};
+
+/*
+ * Opens or makes @directory and locks it in *ret_lock, which the caller closes. Returns 0; -EBUSY: another
+ * daemon holds the lock; or another negative errno; then *reason (static) says what to do.
+ */
+int pins_open(const char *directory, int *ret_lock, enum pins_found *found, const char **reason);
+
+/* Ends what was set aside. */
+void pins_settle(const char *directory);
+
+/* Undoes what was done since pins_open(): removes what was pinned, and puts back what was set aside. */
+void pins_restore(const char *directory, enum pins_found found);
+
+/* Removes everything, programs that decide first, and the directory itself. 0 or a negative errno. */
+int pins_remove(const char *directory);
+
+#endif
