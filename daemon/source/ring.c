@@ -19,12 +19,13 @@ struct ring {
 	const unsigned long *consumer_position; /* the ring's first two pages, kernel/bpf/ringbuf.c */
 	const unsigned long *producer_position;
 	size_t page_size;
+	unsigned long batch_end; /* position up to which records are taken now */
+	int batch;               /* records taken */
 	uint64_t malformed;
 };
 
-static int take_record(void *context, void *data, size_t size)
+static void take_event(struct ring *ring, const void *data, size_t size)
 {
-	struct ring *ring = context;
 	struct recorder *recorder = ring->recorder;
 	struct event event;
 
@@ -33,7 +34,7 @@ static int take_record(void *context, void *data, size_t size)
 	if (size < sizeof(event.header) || size > sizeof(event) || event.header.size != size ||
 	    event.header.version != EVENT_VERSION || event.header.type >= EVENT_KERNEL_TYPES) {
 		ring->malformed++;
-		return 0;
+		return;
 	}
 	/* A record of pages may end after its last run (bpf/pages.bpf.h). */
 	if (event.header.type == EVENT_POPULATE && size < event_size(EVENT_POPULATE))
@@ -41,21 +42,37 @@ static int take_record(void *context, void *data, size_t size)
 	/* A daemon that was killed between the two lines below left this record in the ring although it
 	 * handled it. */
 	if (event.header.sequence == recorder->last_sequence)
-		return 0;
+		return;
 	ring->handler.event(ring->handler.userdata, &event);
 	recorder->delivered[event.header.type]++;
 	recorder->last_sequence = event.header.sequence;
-	return 0;
 }
 
+/* A record has a header of 8 bytes and is padded to a multiple of 8 (kernel/bpf/ringbuf.c). */
+static int take_record(void *context, void *data, size_t size)
+{
+	struct ring *ring = context;
+	unsigned long end =
+		__atomic_load_n(ring->consumer_position, __ATOMIC_ACQUIRE) + 8 + (size + 7) / 8 * 8;
+
+	ring->batch++;
+	take_event(ring, data, size);
+	return end < ring->batch_end ? 0 : -ECANCELED;
+}
+
+/* Only what is there now: programs that never pause would keep us here for ever. */
 int ring_consume(struct ring *ring)
 {
-	int n = ring_buffer__consume(ring->buffer);
+	int r = 0;
 
-	if (n < 0)
-		return n;
+	ring->batch = 0;
+	ring->batch_end = __atomic_load_n(ring->producer_position, __ATOMIC_ACQUIRE);
+	if (__atomic_load_n(ring->consumer_position, __ATOMIC_ACQUIRE) < ring->batch_end)
+		r = ring_buffer__consume(ring->buffer);
+	if (r < 0 && r != -ECANCELED)
+		return r;
 	ring->handler.drained(ring->handler.userdata);
-	return n;
+	return ring->batch;
 }
 
 static int start_polling(struct ring *ring)

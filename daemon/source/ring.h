@@ -20,7 +20,7 @@ struct ring;
 struct ring_handler {
 	/* One kernel event. The record is checked for size and version only. */
 	void (*event)(void *userdata, const struct event *event);
-	/* After a batch: everything that was in the ring has been handed over. */
+	/* After a batch: everything that was in the ring when it began has been handed over. */
 	void (*drained)(void *userdata);
 	void *userdata;
 };
