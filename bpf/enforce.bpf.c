@@ -25,15 +25,6 @@ const volatile __u64 strict_iomem_checks_address = 0;
 /* -- deciding
  * -------------------------------------------------------------------------------------------------- */
 
-/* Copies of a program, as bits. An LSM program has none. */
-#define COPY_1 1U
-#define COPY_2 2U
-#define COPY_3 4U
-#define COPY_4 8U
-#define COPY_5 16U
-#define COPY_6 32U
-#define ALONE  0U
-
 static long judge_again(__u32 i, struct judgement *j)
 {
 	struct enforcer *e = enforcer_get();
@@ -73,27 +64,37 @@ static __always_inline int decide(struct enforcer *e, struct request *q)
 /* Keeps for the copies and for the end of the mmap what was granted. */
 static __always_inline void note_call(__u64 task, const struct request *q, __u32 copy)
 {
-	struct call call = {.check = q->asked.check, .ran = copy};
+	struct call call = {.check = q->asked.check, .ran = copy, .switches = current_switches()};
 
 	if (q->reserved) {
 		call.bar = q->place.bar;
 		call.first = q->place.first;
+		call.at = q->ask.at;
 		call.flags = q->ask.fresh.flags;
 		call.pending = 1;
 	}
 	bpf_map_update_elem(&calls, &task, &call, BPF_ANY);
 }
 
-/* One copy decides, the others find that. A copy that finds itself is in another call with equal registers.
+/*
+ * One copy decides, the others find that. A copy that finds itself is in another call with equal registers,
+ * and so may be one that was preempted since the decision: what was running on the CPU and had copies skipped
+ * may be something else now. It decides again, and that is told again. Without preemption the copy that
+ * decided in the earlier call would not be skipped in this one.
  */
-static __always_inline bool decided_already(__u64 task, __u64 check, __u32 copy)
+static __noinline int decided_already(__u32 copy)
 {
-	struct call *call = copy ? bpf_map_lookup_elem(&calls, &task) : NULL;
+	__u64 task = (__u64)bpf_get_current_task_btf();
+	struct call *call = bpf_map_lookup_elem(&calls, &task);
+	struct asked asked = {};
 
-	if (!call || call->check != check || call->ran & copy)
-		return false;
+	if (!call || call->ran & copy || call->switches != current_switches())
+		return 0;
+	current_call(&asked);
+	if (call->check != asked.check)
+		return 0;
 	call->ran |= copy;
-	return true;
+	return 1;
 }
 
 static __always_inline int decide_mapping(struct file *file, __u32 copy)
@@ -104,15 +105,13 @@ static __always_inline int decide_mapping(struct file *file, __u32 copy)
 	int r = 0;
 
 	generation = e ? *(volatile __u64 *)&e->generation : 0;
-	if (!generation)
+	if (!generation || (copy && decided_already(copy)))
 		return 0;
 	bpf_map_update_elem(&requests, &task, &new_request, BPF_ANY);
 	q = bpf_map_lookup_elem(&requests, &task);
 	if (!q)
 		return no_request(e, generation);
 	current_call(&q->asked);
-	if (decided_already(task, q->asked.check, copy))
-		goto out;
 	call_arguments(&q->asked);
 	/* What the kernel refuses anyway it shall refuse with its own error. */
 	if (!q->asked.unknown && !q->asked.size)
@@ -166,6 +165,8 @@ DECIDE_MMAP(decide_mmap_3, COPY_3)
 DECIDE_MMAP(decide_mmap_4, COPY_4)
 DECIDE_MMAP(decide_mmap_5, COPY_5)
 DECIDE_MMAP(decide_mmap_6, COPY_6)
+DECIDE_MMAP(decide_mmap_7, COPY_7)
+DECIDE_MMAP(decide_mmap_8, COPY_8)
 
 static __always_inline int cookie_asked(struct file *file, unsigned int cmd, unsigned long arg, __u32 copy)
 {
@@ -177,15 +178,14 @@ static __always_inline int cookie_asked(struct file *file, unsigned int cmd, uns
 	if (!file || !is_vfio_device_file(file))
 		return 0;
 	generation = e ? *(volatile __u64 *)&e->generation : 0;
-	if (!generation)
+	if (!generation || (copy && decided_already(copy)))
 		return 0;
 	bpf_map_update_elem(&requests, &task, &new_request, BPF_ANY);
 	q = bpf_map_lookup_elem(&requests, &task);
 	if (!q)
 		return no_request(e, generation);
 	current_call(&q->asked);
-	if (!decided_already(task, q->asked.check, copy) &&
-	    wants_wc_cookie(q, file, cmd, (const void *)arg)) {
+	if (wants_wc_cookie(q, file, cmd, (const void *)arg)) {
 		r = decide(e, q) ? -EPERM : 0;
 		if (!r && copy)
 			note_call(task, q, copy);
@@ -218,12 +218,28 @@ DECIDE_IOCTL(decide_ioctl_compat_3, "fmod_ret/security_file_ioctl_compat", COPY_
 		return mapped(file, vma, ret, copy, NULL, 0);                                                \
 	}
 
+#define BIND_PENDING(name, section, copy)                                                                    \
+	SEC(section) int BPF_PROG(name, struct file *file, struct vm_area_struct *vma, int ret)              \
+	{                                                                                                    \
+		return pending_mapped(vma, ret, copy);                                                       \
+	}
+
 BIND_FILE(bind_vfio, "fexit/vfio_device_fops_mmap", COPY_1)
 BIND_FILE(bind_vfio_2, "fexit/vfio_device_fops_mmap", COPY_2)
-BIND_FILE(bind_vfio_3, "fexit/vfio_device_fops_mmap", COPY_3)
+BIND_PENDING(bind_vfio_3, "fexit/vfio_device_fops_mmap", COPY_3)
+BIND_PENDING(bind_vfio_4, "fexit/vfio_device_fops_mmap", COPY_4)
+BIND_PENDING(bind_vfio_5, "fexit/vfio_device_fops_mmap", COPY_5)
+BIND_PENDING(bind_vfio_6, "fexit/vfio_device_fops_mmap", COPY_6)
+BIND_PENDING(bind_vfio_7, "fexit/vfio_device_fops_mmap", COPY_7)
+BIND_PENDING(bind_vfio_8, "fexit/vfio_device_fops_mmap", COPY_8)
 BIND_FILE(bind_dma_buf, "fexit/dma_buf_mmap_internal", COPY_1)
 BIND_FILE(bind_dma_buf_2, "fexit/dma_buf_mmap_internal", COPY_2)
-BIND_FILE(bind_dma_buf_3, "fexit/dma_buf_mmap_internal", COPY_3)
+BIND_PENDING(bind_dma_buf_3, "fexit/dma_buf_mmap_internal", COPY_3)
+BIND_PENDING(bind_dma_buf_4, "fexit/dma_buf_mmap_internal", COPY_4)
+BIND_PENDING(bind_dma_buf_5, "fexit/dma_buf_mmap_internal", COPY_5)
+BIND_PENDING(bind_dma_buf_6, "fexit/dma_buf_mmap_internal", COPY_6)
+BIND_PENDING(bind_dma_buf_7, "fexit/dma_buf_mmap_internal", COPY_7)
+BIND_PENDING(bind_dma_buf_8, "fexit/dma_buf_mmap_internal", COPY_8)
 
 /* enum pci_mmap_state of include/linux/pci.h */
 #define PCI_MMAP_MEM 1
@@ -242,34 +258,51 @@ BIND_FILE(bind_dma_buf_3, "fexit/dma_buf_mmap_internal", COPY_3)
 		return mapped(NULL, vma, ret, copy, (struct pci_dev *)device, bar);                          \
 	}
 
+#define BIND_PCI_PENDING(name, copy)                                                                         \
+	SEC("fexit/pci_mmap_resource_range")                                                                 \
+	int BPF_PROG(name, struct pci_dev *pdev, int bar, struct vm_area_struct *vma, int state,             \
+		     int write_combine, int ret)                                                             \
+	{                                                                                                    \
+		return state == PCI_MMAP_MEM ? pending_mapped(vma, ret, copy) : 0;                           \
+	}
+
 BIND_PCI(bind_pci, COPY_1)
 BIND_PCI(bind_pci_2, COPY_2)
-BIND_PCI(bind_pci_3, COPY_3)
+BIND_PCI_PENDING(bind_pci_3, COPY_3)
+BIND_PCI_PENDING(bind_pci_4, COPY_4)
+BIND_PCI_PENDING(bind_pci_5, COPY_5)
+BIND_PCI_PENDING(bind_pci_6, COPY_6)
+BIND_PCI_PENDING(bind_pci_7, COPY_7)
+BIND_PCI_PENDING(bind_pci_8, COPY_8)
 
-SEC("fexit/vm_area_dup")
-int BPF_PROG(hold_copied, struct vm_area_struct *orig, struct vm_area_struct *copy)
-{
-	if (!copy || !(orig->vm_flags & VM_PFNMAP))
-		return 0;
-	hold_copy((__u64)orig, (__u64)copy);
-	return 0;
-}
+/* On the path of every fork, for each VMA: hence few copies. */
+#define HOLD_COPIED(name, number)                                                                            \
+	SEC("fexit/vm_area_dup")                                                                             \
+	int BPF_PROG(name, struct vm_area_struct *orig, struct vm_area_struct *copy)                         \
+	{                                                                                                    \
+		if (orig->vm_flags & VM_PFNMAP && copy)                                                      \
+			hold_copy((__u64)orig, (__u64)copy, number);                                         \
+		return 0;                                                                                    \
+	}
 
-SEC("fentry/vm_area_free")
-int BPF_PROG(hold_freed, struct vm_area_struct *vma)
-{
-	if (vma->vm_flags & VM_PFNMAP)
-		hold_end((__u64)vma);
-	return 0;
-}
+HOLD_COPIED(hold_copied, COPY_1)
+HOLD_COPIED(hold_copied_2, COPY_2)
+HOLD_COPIED(hold_copied_3, COPY_3)
 
-SEC("fentry/__vm_area_free")
-int BPF_PROG(hold_freed_now, struct vm_area_struct *vma)
-{
-	if (vma->vm_flags & VM_PFNMAP)
-		hold_end((__u64)vma);
-	return 0;
-}
+/* The second finds no hold. A VMA whose end was not seen is found out by validate.bpf.h, but not while its
+ * mmap lock is held for reading. */
+#define HOLD_FREED(name, section)                                                                            \
+	SEC(section) int BPF_PROG(name, struct vm_area_struct *vma)                                          \
+	{                                                                                                    \
+		if (vma->vm_flags & VM_PFNMAP)                                                               \
+			hold_end((__u64)vma);                                                                \
+		return 0;                                                                                    \
+	}
+
+HOLD_FREED(hold_freed, "fentry/vm_area_free")
+HOLD_FREED(hold_freed_2, "fentry/vm_area_free")
+HOLD_FREED(hold_freed_3, "fentry/vm_area_free")
+HOLD_FREED(hold_freed_now, "fentry/__vm_area_free")
 
 /* -- what the kernel does to a whole BAR
  * ----------------------------------------------------------------------- */

@@ -32,9 +32,10 @@ _Static_assert(sizeof(struct bar) == sizeof(struct bar_template), "one layout");
 
 /* A VMA that holds an extent, keyed by its address. */
 struct hold {
-	__u64 bar;   /* key of its BAR, 0: not known */
-	__u64 check; /* of the call that made it, as in struct extent */
-	__u32 ran;   /* copies of the program that have seen that call */
+	__u64 bar;      /* key of its BAR, 0: not known */
+	__u64 check;    /* of the call that made it, as in struct extent */
+	__u64 original; /* VMA that it was copied from, 0: mapped */
+	__u32 ran;      /* copies of the program that have seen that call */
 	__u32 reserved;
 };
 
@@ -46,6 +47,8 @@ struct call {
 	__u32 flags; /* enum extent_flags */
 	__u32 ran;   /* copies of the program that have seen that call */
 	__u32 pending;
+	__u32 switches; /* context switches of the task when it was decided */
+	__u32 at;       /* pending: slot */
 };
 
 /* A range that the kernel reserved with another memory type than asked for, keyed by its first page frame. */

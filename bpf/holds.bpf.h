@@ -28,6 +28,17 @@ static __always_inline void hold_release(__u64 vma, __u64 bar_key)
 	bpf_spin_unlock(&bar->lock);
 }
 
+/* What the copies of a program go by, as bits. A program without copies has none. */
+#define COPY_1 1U
+#define COPY_2 2U
+#define COPY_3 4U
+#define COPY_4 8U
+#define COPY_5 16U
+#define COPY_6 32U
+#define COPY_7 64U
+#define COPY_8 128U
+#define ALONE  0U
+
 /* The next call with equal registers is another one. */
 static __always_inline void call_is_over(struct call *call)
 {
@@ -110,12 +121,15 @@ static __always_inline void bind(struct binding *b, __u32 ran)
 
 /*
  * The offset that was asked for, in pages. What recording keeps of it in `vmas` from the beginning of the
- * mmap is right also where the driver changed vm_pgoff. False: not known.
+ * mmap is right also where the driver changed vm_pgoff; no exporter of a DMABUF does. False: not known.
  */
-static __always_inline bool asked_offset(__u64 vma, __u64 pgoff, __u64 *ret)
+static __always_inline bool asked_offset(const struct file *file, __u64 vma, __u64 pgoff, __u64 *ret)
 {
 	struct vma_entry *entry = bpf_map_lookup_elem(&vmas, &vma);
 
+	*ret = pgoff;
+	if (dma_buf_fops_address && (__u64)BPF_CORE_READ(file, f_op) == dma_buf_fops_address)
+		return true;
 	if (!entry)
 		return false;
 	*ret = entry->mapping_id ? pgoff + entry->offset_delta : entry->request_pgoff;
@@ -179,16 +193,25 @@ static __always_inline bool has_to_be_placed(const struct call *call, const stru
 /*
  * Copies of a program back each other up, as the kernel skips one that is running already on the CPU. Which
  * of them have seen a call is noted with what the first of them made of it: one that finds itself there is in
- * another call with equal registers.
+ * another call with equal registers. So is one that finds something pending.
  */
-static __always_inline bool bound_already(__u64 vma, const struct asked *asked, __u32 copy)
+static __noinline int bound_already(__u64 vma, __u32 copy)
 {
 	struct hold *hold = bpf_map_lookup_elem(&holds, &vma);
+	__u64 task = (__u64)bpf_get_current_task_btf();
+	struct asked asked = {};
+	struct call *call;
 
-	if (!hold || hold->check != asked->check || hold->ran & copy)
-		return false;
+	if (!hold || hold->ran & copy)
+		return 0;
+	call = bpf_map_lookup_elem(&calls, &task);
+	if (call && call->pending)
+		return 0;
+	current_call(&asked);
+	if (hold->check != asked.check)
+		return 0;
 	hold->ran |= copy;
-	return true;
+	return 1;
 }
 
 enum bind_source {
@@ -210,14 +233,14 @@ static __always_inline int mapped(struct file *file, struct vm_area_struct *vma,
 			call_is_over(call);
 		return 0;
 	}
+	if (bound_already((__u64)vma, copy))
+		return 0;
 	b = binding_get(task);
 	if (!b) {
 		hold_untracked(NULL);
 		return 0;
 	}
 	current_call(&b->asked);
-	if (bound_already((__u64)vma, &b->asked, copy))
-		goto out;
 	mapping_facts(&b->fresh, vma);
 	b->fresh.regs = b->asked.regs;
 	b->fresh.check = b->asked.check;
@@ -231,7 +254,7 @@ static __always_inline int mapped(struct file *file, struct vm_area_struct *vma,
 						  : SOURCE_OTHER;
 			place_pages(&b->place, region, pgoff - bar_range(pdev, region).first,
 				    size >> page_shift);
-		} else if (asked_offset((__u64)vma, pgoff, &offset)) {
+		} else if (asked_offset(file, (__u64)vma, pgoff, &offset)) {
 			ours = place_of(&b->place, file, offset << page_shift, size);
 		} else {
 			ours = place_of(&b->place, file, 0, size);
@@ -240,15 +263,62 @@ static __always_inline int mapped(struct file *file, struct vm_area_struct *vma,
 	}
 	if (ours)
 		bind_placed(b, call, pgoff, copy);
-out:
 	bpf_map_delete_elem(&bindings, &task);
+	return 0;
+}
+
+/*
+ * The same for the common case: what is pending, and where. Most copies are of this kind, as the kernel is
+ * quick to verify it.
+ */
+static __always_inline int pending_mapped(struct vm_area_struct *vma, int ret, __u32 copy)
+{
+	__u64 task = (__u64)bpf_get_current_task_btf(), key = (__u64)vma, bar_key;
+	struct call *call = bpf_map_lookup_elem(&calls, &task);
+	struct extent_mapping mapping = {};
+	struct hold hold = {.ran = copy};
+	struct asked asked = {};
+	__u32 at, learns;
+	struct bar *bar;
+	int bound;
+
+	if (ret || !call || !call->pending || call->flags & EXTENT_DOUBTFUL ||
+	    bpf_map_lookup_elem(&holds, &key))
+		return 0;
+	current_call(&asked);
+	bar_key = call->bar;
+	bar = bpf_map_lookup_elem(&bars, &bar_key);
+	if (call->check != asked.check || !bar)
+		return 0;
+	mapping.vma = key;
+	mapping.file = (__u64)vma->vm_file;
+	mapping.delta = (vma->vm_start >> page_shift) - vma->vm_pgoff;
+	mapping.page_delta = (__s64)call->first - (__s64)vma->vm_pgoff;
+	mapping.type = memtype_from_prot(MEMTYPE_ARCH_BPF, vma->vm_page_prot.pgprot);
+	at = call->at;
+	learns = call->flags & EXTENT_LEARNS;
+	hold.bar = bar_key;
+	hold.check = asked.check;
+	if (bpf_map_update_elem(&holds, &key, &hold, BPF_NOEXIST))
+		return 0;
+	bpf_spin_lock(&bar->lock);
+	bound = extent_bind_at(&bar->table, at, task, &mapping);
+	if (bound && learns)
+		extent_learn(&bar->table, mapping.type);
+	bpf_spin_unlock(&bar->lock);
+	if (!bound) {
+		bpf_map_delete_elem(&holds, &key);
+		return 0;
+	}
+	call->pending = 0;
+	call_is_over(call);
 	return 0;
 }
 
 /* -- copies and ends
  * ------------------------------------------------------------------------------------------- */
 
-static __always_inline void hold_copy(__u64 orig, __u64 copy)
+static __always_inline void hold_copy(__u64 orig, __u64 copy, __u32 ran)
 {
 	struct hold *known = bpf_map_lookup_elem(&holds, &orig), *old, hold = {};
 	struct extent_copier by = {};
@@ -263,8 +333,14 @@ static __always_inline void hold_copy(__u64 orig, __u64 copy)
 	by.task = (__u64)bpf_get_current_task_btf();
 	by.regs = asked.regs;
 	by.check = hold.check = asked.check;
-	hold.ran = ~0U;
+	hold.original = orig;
+	hold.ran = ran;
 	old = bpf_map_lookup_elem(&holds, &copy);
+	/* Another copy of this program has seen to it. */
+	if (old && old->original == orig && old->check == asked.check && !(old->ran & ran)) {
+		old->ran |= ran;
+		return;
+	}
 	if (old && old->bar != hold.bar)
 		hold_release(copy, old->bar);
 	bar = bpf_map_lookup_elem(&bars, &hold.bar);

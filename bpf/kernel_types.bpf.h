@@ -88,6 +88,7 @@ struct task_struct {
 	struct files_struct *files;
 	const struct cred *cred;
 	struct css_set *cgroups;
+	unsigned long nvcsw, nivcsw;
 };
 
 typedef struct {
@@ -99,9 +100,14 @@ struct rw_semaphore {
 	atomic_long_t count;
 };
 
+typedef struct seqcount {
+	unsigned sequence;
+} seqcount_t;
+
 struct mm_struct {
 	void *pgd;
 	struct rw_semaphore mmap_lock;
+	seqcount_t mm_lock_seq;    /* since 2024 ("mm: convert mm_lock_seq to a proper seqcount") */
 	struct task_struct *owner; /* CONFIG_MEMCG */
 };
 
@@ -128,6 +134,7 @@ typedef struct refcount_struct {
 struct vm_area_struct {
 	refcount_t vm_refcnt; /* since 2025 ("mm: move per-vma lock into vm_area_struct" and following): 0: in
 				 no tree */
+	unsigned int vm_lock_seq; /* where vm_refcnt is: mm_lock_seq when it was last locked for writing */
 	unsigned long vm_start;
 	unsigned long vm_end;
 	struct mm_struct *vm_mm;

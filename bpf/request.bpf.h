@@ -87,28 +87,53 @@ static __always_inline void current_call(struct asked *asked)
 /* What include/linux/thread_info.h calls THREAD_SIZE is less than this. */
 #define STACK_MAX (1ULL << 18)
 
+/* include/linux/err.h */
+#define ERRORS_FROM (-4095ULL)
+
+enum call_state {
+	CALL_UNKNOWN, /* the registers are of another call, or of an interrupt */
+	CALL_ON,
+	CALL_SUCCEEDED, /* it is over, and the task has done nothing since that can be told */
+	CALL_FAILED,
+};
+
 /*
- * Whether the task that @extent names is still in the call in which it was made. The task may be gone, and
- * its memory and its stack may be another's: then something of this does not fit. x86 keeps -ENOSYS in ax
- * until the result is there; arm64 the first argument in regs[0].
+ * What has become of the call in which @extent was made. The task may be gone, and its memory and its stack
+ * may be another's: then something of this does not fit. x86 keeps -ENOSYS in ax until the result is there;
+ * arm64 the first argument in regs[0].
  */
-static __noinline int in_call(const struct extent *extent)
+static __noinline enum call_state call_state(const struct extent *extent)
 {
 	struct task_struct *task = (struct task_struct *)extent->task;
 	struct pt_regs *regs = (struct pt_regs *)extent->regs;
-	__u64 check = BPF_CORE_READ(task, start_boottime);
+	__u64 check = BPF_CORE_READ(task, start_boottime), result;
 
 	if (extent->regs - (__u64)BPF_CORE_READ(task, stack) >= STACK_MAX)
-		return 0;
+		return CALL_UNKNOWN;
 #if defined(__TARGET_ARCH_x86)
-	if ((__s64)BPF_CORE_READ(regs, ax) != -38)
-		return 0;
+	result = BPF_CORE_READ(regs, ax);
 #else
-	if (BPF_CORE_READ(regs, regs[0]) != BPF_CORE_READ(regs, orig_x0))
-		return 0;
+	result = BPF_CORE_READ(regs, regs[0]);
 #endif
 	MIX_REGS(check, regs, READ_SAFELY);
-	return check == extent->check;
+	if (check != extent->check)
+		return CALL_UNKNOWN;
+#if defined(__TARGET_ARCH_x86)
+	if (result == -38ULL)
+		return CALL_ON;
+#else
+	if (result == BPF_CORE_READ(regs, orig_x0))
+		return CALL_ON;
+#endif
+	return result >= ERRORS_FROM ? CALL_FAILED : CALL_SUCCEEDED;
+}
+
+/* Context switches of the current task. */
+static __always_inline __u32 current_switches(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return task->nvcsw + task->nivcsw;
 }
 
 static __always_inline void asked_pages(struct asked *asked, __u64 offset, __u64 size)

@@ -8,6 +8,7 @@
 
 /* include/linux/rwsem.h: bit 0 of the count is set while a writer owns the lock. */
 #define RWSEM_WRITER_LOCKED 1UL
+#define RWSEM_READER_SHIFT  8
 
 /* Where the lock cannot be read (PREEMPT_RT), a copy younger than this counts as in the making. */
 #define COPY_SETTLES_NS (100ULL * 1000 * 1000)
@@ -30,6 +31,29 @@ static __always_inline bool mm_settled(struct mm_struct *mm, __u64 mapped_ns)
 	if (!bpf_core_field_exists(struct rw_semaphore, count))
 		return bpf_ktime_get_boot_ns() - mapped_ns > COPY_SETTLES_NS;
 	return !(BPF_CORE_READ(mm, mmap_lock.count.counter) & RWSEM_WRITER_LOCKED);
+}
+
+/*
+ * Whether a VMA that is in no tree may still have its pages, as vms_complete_munmap_vmas() of mm/vma.c takes
+ * them after it took the VMA out. That goes on in the write section in which the VMA was locked last, or
+ * after it, when munmap has turned its lock into a reader's; until that is given back no other section
+ * begins. mm_lock_seq is odd in a section and counts on at both ends. Where the lock cannot be read
+ * (PREEMPT_RT) it lasts until the next section.
+ */
+static __always_inline bool vma_is_going(struct vm_area_struct *vma)
+{
+	struct mm_struct *mm = BPF_CORE_READ(vma, vm_mm);
+	__u32 at = BPF_CORE_READ(vma, vm_lock_seq), now = BPF_CORE_READ(mm, mm_lock_seq.sequence);
+	unsigned long count;
+
+	if (at == now)
+		return true;
+	if (at + 1 != now)
+		return false;
+	if (!bpf_core_field_exists(struct rw_semaphore, count))
+		return true;
+	count = BPF_CORE_READ(mm, mmap_lock.count.counter);
+	return count & RWSEM_WRITER_LOCKED || count >> RWSEM_READER_SHIFT;
 }
 
 static __always_inline bool vma_settled(struct vm_area_struct *vma, const struct vma_entry *entry)

@@ -102,10 +102,12 @@ static int print_probe(const struct manager_options *options)
 
 static int detach(const struct manager_options *options)
 {
-	int r = probes_detach(options->pin_directory);
+	const char *reason;
+	int r = probes_detach(options->pin_directory, &reason);
 
 	if (r < 0)
-		fprintf(stderr, "vfiowatchd: cannot remove %s: %s\n", options->pin_directory, strerror(-r));
+		fprintf(stderr, "vfiowatchd: cannot remove %s: %s: %s\n", options->pin_directory, reason,
+			strerror(-r));
 	return r;
 }
 

@@ -29,11 +29,6 @@ static enum policy_mode mode_of(const struct manager *manager)
 	return policy_mode(manager->model.policy);
 }
 
-static bool is_against(struct policy_verdict verdict)
-{
-	return verdict.action == POLICY_DENY || verdict.action == POLICY_KILL;
-}
-
 static bool decided_in_kernel(const struct manager *manager, const struct mapping *mapping)
 {
 	return manager->enforcer && (mapping->source == SOURCE_VFIO || mapping->source == SOURCE_DMABUF ||
@@ -72,7 +67,7 @@ static void judge_finding(struct manager *manager, enum finding_change_kind what
 
 	journal_conflict(manager->journal, manager_now_ns(), what, finding,
 			 ledger_arch(manager->model.ledger), told(manager, verdict));
-	if (what != FINDING_OPENED || !is_against(verdict))
+	if (what != FINDING_OPENED || !policy_is_against(verdict))
 		return;
 	if (mode_of(manager) == POLICY_ENFORCE && verdict.action == POLICY_KILL)
 		kill_offender(manager, finding, told(manager, verdict));
@@ -127,7 +122,7 @@ void manager_judge_mapping(struct manager *manager, const struct event *event, u
 	judged = !decided_in_kernel(manager, mapping);
 	if (judged)
 		verdict = policy_judge_mapping(manager->model.policy, ledger, mapping);
-	if (is_against(verdict))
+	if (policy_is_against(verdict))
 		manager->would_denied++;
 	if (ledger_requested(ledger, mapping) == MEMTYPE_WC)
 		journal_wc_requested(manager->journal, manager_now_ns(), ledger, mapping,

@@ -86,12 +86,16 @@ static void tell_machines_of_files(struct manager *manager)
 static void tell_machines(struct manager *manager)
 {
 	const struct ledger *ledger = manager->model.ledger;
+	const struct process *told = NULL;
 	const struct mapping *mapping = NULL;
 
 	tell_machines_of_files(manager);
-	while ((mapping = ledger_next_live(ledger, mapping)))
-		if (mapping->owner)
+	while ((mapping = ledger_next_live(ledger, mapping))) {
+		/* Mappings of one process often follow each other. */
+		if (mapping->owner && mapping->owner != told)
 			manager_tell_machine(manager, mapping->owner);
+		told = mapping->owner;
+	}
 }
 
 /* A name that fills its field may have been cut: then the programs are left without it, and rules that select
@@ -211,8 +215,10 @@ int manager_start_policy(struct manager *manager)
 /* A policy that cannot be enforced is no better than one that cannot be read. */
 static int prepare(struct manager *manager, const struct policy *policy, const char **reason)
 {
-	if (!is_enforce(policy) || manager->enforcer)
+	if (!is_enforce(policy))
 		return 0;
+	if (manager->enforcer)
+		return enforcer_taken_off(manager->enforcer, reason) ? -ENOLINK : 0;
 	if (!manager->recording) {
 		*reason = probes_reason(manager->probes);
 		return manager->recording_failed ? -EOPNOTSUPP : enforcer_probe(reason);

@@ -257,9 +257,10 @@ static enum exit_code fail_call(const struct client *client, const sd_bus_error 
 	    sd_bus_error_has_name(error, SD_BUS_ERROR_TIMEOUT))
 		return fail_with(failure, EXIT_NO_DAEMON, "the daemon does not answer");
 	if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED))
-		return fail_with(failure, EXIT_FAILED,
-				 "access denied: be root or a member of group vfiowatch (%s)",
-				 error->message ? error->message : error->name);
+		return fail_with(
+			failure, EXIT_FAILED,
+			"access denied: be root or a member of group vfiowatch; to reload be root (%s)",
+			error->message ? error->message : error->name);
 	return fail_with(failure, EXIT_FAILED, "%s",
 			 error->message && *error->message ? error->message : error->name);
 }

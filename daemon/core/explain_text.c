@@ -244,7 +244,7 @@ static void add_verdict(struct sentence *sentence, const struct explained *expla
 {
 	const char *rule = policy_rule_name(explained->policy, verdict.rule);
 	bool audit = policy_mode(explained->policy) == POLICY_AUDIT;
-	bool denies = verdict.action == POLICY_DENY || verdict.action == POLICY_KILL;
+	bool denies = policy_is_against(verdict);
 
 	if (verdict.unknown) {
 		sentence_add(sentence, " Too little is known for the rules: OnUnknown %s%s it.",

@@ -60,6 +60,7 @@ struct device {
 	struct event_device facts;             /* texts are zero after their end */
 	unsigned int references;               /* files and mappings, live or in history, that point here */
 	struct device_file *file_list;         /* live files; DL list by device_previous, device_next */
+	struct mapping *mapping_list;          /* live, of all sources; DL list by device_previous, .. */
 	unsigned int files, cookies, mappings; /* live; mappings of all sources */
 	struct reservation reservations[RESERVATIONS_KEPT]; /* newest first */
 	unsigned int n_reservations;
@@ -133,12 +134,13 @@ struct page_run {
 
 struct mapping {
 	uint64_t id, from_id;
-	struct device_file *file; /* NULL: unknown, or not of VFIO */
-	struct device *device;    /* that the bytes belong to; NULL: unknown */
-	struct cookie *cookie;    /* DMABUF: the cookie that is the file; NULL: unknown, or found by offset */
-	uint64_t cookie_id;       /* the one told of, also before it is known; 0: none */
-	struct process *owner;    /* NULL: unknown */
-	uint64_t start, end;      /* equal: not known yet (a copy of an unknown mapping) */
+	struct device_file *file;                      /* NULL: unknown, or not of VFIO */
+	struct device *device;                         /* that the bytes belong to; NULL: unknown */
+	struct mapping *device_previous, *device_next; /* while live */
+	struct cookie *cookie; /* DMABUF: the cookie that is the file; NULL: unknown, or found by offset */
+	uint64_t cookie_id;    /* the one told of, also before it is known; 0: none */
+	struct process *owner; /* NULL: unknown */
+	uint64_t start, end;   /* equal: not known yet (a copy of an unknown mapping) */
 	uint64_t offset, phys_start, page_prot, vm_flags; /* page_prot 0: unknown */
 	bool offset_known, phys_known, from_scan;
 	bool no_fault;    /* EVENT_MAPPING_NO_FAULT */
@@ -386,7 +388,7 @@ void ledger_counts(const struct ledger *ledger, struct ledger_counts *ret);
 enum memtype_arch ledger_arch(const struct ledger *ledger);
 
 /* Whether process @tgid opened or holds a live file of @device, or owns a live mapping of it. */
-bool ledger_device_has_process(const struct ledger *ledger, const struct device *device, uint32_t tgid);
+bool ledger_device_has_process(const struct device *device, uint32_t tgid);
 
 /* The memory type @mapping asked for; MEMTYPE_UNKNOWN if page_prot or this architecture's encoding is not
  * known. */

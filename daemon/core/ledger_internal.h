@@ -142,6 +142,8 @@ void cookie_wait_release(struct ledger *ledger, struct cookie_wait *wait);
 void cookie_arrived(struct ledger *ledger, struct cookie *cookie);
 void mapping_join_cookie(struct ledger *ledger, struct mapping *mapping, uint64_t id,
 			 struct cookie_wait *wait);
+void mapping_enters_device(struct mapping *mapping);
+void mapping_leaves_device(struct mapping *mapping);
 void mapping_set_device(struct ledger *ledger, struct mapping *mapping, struct device *device);
 void mapping_place(struct ledger *ledger, struct mapping *mapping);
 void mapping_displace(struct ledger *ledger, struct mapping *mapping);

@@ -118,9 +118,10 @@ static bool process_is(const struct process *process, uint32_t tgid)
 	return process && process->key.tgid == tgid;
 }
 
-bool ledger_device_has_process(const struct ledger *ledger, const struct device *device, uint32_t tgid)
+bool ledger_device_has_process(const struct device *device, uint32_t tgid)
 {
 	const struct device_file *file;
+	const struct mapping *mapping;
 	const struct holder *holder;
 
 	DL_FOREACH2 (device->file_list, file, device_next) {
@@ -130,8 +131,8 @@ bool ledger_device_has_process(const struct ledger *ledger, const struct device 
 			if (process_is(holder->process, tgid))
 				return true;
 	}
-	for (const struct mapping *mapping = ledger->mappings; mapping; mapping = mapping->hh.next)
-		if (mapping->live && mapping->device == device && process_is(mapping->owner, tgid))
+	DL_FOREACH2 (device->mapping_list, mapping, device_next)
+		if (process_is(mapping->owner, tgid))
 			return true;
 	return false;
 }

@@ -57,8 +57,7 @@ static void live_enter(struct ledger *ledger, struct mapping *mapping)
 	ledger->counts.mappings++;
 	if (mapping->file)
 		mapping->file->mappings++;
-	if (mapping->device)
-		mapping->device->mappings++;
+	mapping_enters_device(mapping);
 	mapping_touch(ledger, mapping);
 }
 
@@ -68,8 +67,7 @@ static void live_leave(struct ledger *ledger, struct mapping *mapping)
 	ledger->counts.mappings--;
 	if (mapping->file)
 		mapping->file->mappings--;
-	if (mapping->device)
-		mapping->device->mappings--;
+	mapping_leaves_device(mapping);
 	pages_count(ledger, mapping);
 	mapping_touch(ledger, mapping);
 }
@@ -403,8 +401,8 @@ static bool mapping_has_no_pages_yet(const struct ledger *ledger, const struct m
 				     const struct event *event, bool early)
 {
 	return memtype_arch_walked(ledger->arch) && event->header.type == EVENT_MAP && mapping->live &&
-	       !mapping->no_fault && !early &&
-	       event->header.time_ns >= ledger->revoked_ns && event->header.time_ns >= ledger->pages_lost_ns;
+	       !mapping->no_fault && !early && event->header.time_ns >= ledger->revoked_ns &&
+	       event->header.time_ns >= ledger->pages_lost_ns;
 }
 
 static int mapping_create(struct ledger *ledger, const struct event *event, struct change *change)

@@ -131,16 +131,33 @@ static void catch_up_with_revokes(struct ledger *ledger, struct mapping *mapping
 	mapping->revoked_ns = ledger->revoked_ns;
 }
 
+/* A live mapping is one of those of its device, if it has one. */
+void mapping_enters_device(struct mapping *mapping)
+{
+	if (!mapping->device)
+		return;
+	mapping->device->mappings++;
+	DL_APPEND2(mapping->device->mapping_list, mapping, device_previous, device_next);
+}
+
+void mapping_leaves_device(struct mapping *mapping)
+{
+	if (!mapping->device)
+		return;
+	mapping->device->mappings--;
+	DL_DELETE2(mapping->device->mapping_list, mapping, device_previous, device_next);
+}
+
 /* The reference to @device passes to the mapping. */
 void mapping_set_device(struct ledger *ledger, struct mapping *mapping, struct device *device)
 {
 	struct device *old = mapping->device;
 
+	if (mapping->live)
+		mapping_leaves_device(mapping);
 	mapping->device = device;
-	if (mapping->live && old)
-		old->mappings--;
-	if (mapping->live && device)
-		device->mappings++;
+	if (mapping->live)
+		mapping_enters_device(mapping);
 	if (old)
 		device_release(ledger, old);
 	mapping_touch(ledger, mapping);

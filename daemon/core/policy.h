@@ -95,6 +95,12 @@ struct policy_verdict {
 	uint64_t peer;             /* POLICY_ALIAS: mapping id of the other party; else 0 */
 };
 
+/* Whether it denies, or ends a process. */
+static inline bool policy_is_against(struct policy_verdict verdict)
+{
+	return verdict.action == POLICY_DENY || verdict.action == POLICY_KILL;
+}
+
 /*
  * A mapping as a request, against all other live mappings that came before it (lower id). With policy NULL:
  * allowed, no rule. Of an alias the types asked for count, as the enforcer cannot know what the page tables

@@ -186,19 +186,13 @@ static struct policy_verdict decide(const struct policy_bank *bank, enum policy_
 	return verdict;
 }
 
-/* Ends the asking, as it ends it in the enforcer. */
-static bool denies(struct policy_verdict verdict)
-{
-	return verdict.action == POLICY_DENY || verdict.action == POLICY_KILL;
-}
-
 /*
  * What counts of several verdicts, as in the enforcer: a denial, then what OnUnknown allowed, a record, and
  * of rules that allow that of the request itself.
  */
 static int weight(struct policy_verdict verdict)
 {
-	if (denies(verdict))
+	if (policy_is_against(verdict))
 		return 4;
 	if (verdict.unknown)
 		return 3;
@@ -317,38 +311,60 @@ static bool may_share(const struct request *request, const struct mapping *mappi
 	       request->region == EVENT_REGION_UNKNOWN;
 }
 
-/* Whether @other is to be looked at: where the device is not known only the bytes tell. */
+/* Where the device is not known only the bytes tell. */
 static bool is_peer(const struct request *request, const struct mapping *other, bool *sure)
 {
-	if (request->device && other->device != request->device)
-		return false;
 	return may_share(request, other, sure) && (request->device || *sure) && !mapping_revoked(other);
+}
+
+/* The live mappings of the device one after the other: of all devices if it is not known. NULL starts. */
+static const struct mapping *next_other(const struct request *request, const struct mapping *previous)
+{
+	if (!request->device)
+		return ledger_next_live(request->ledger, previous);
+	return previous ? previous->device_next : request->device->mapping_list;
+}
+
+/* 1 << enum memtype of each type that a peer must have for a rule to say more than that it is allowed. */
+static unsigned int types_that_matter(const struct request *request)
+{
+	const struct policy_bank *bank = &request->policy->bank;
+	struct policy_sets about =
+		policy_and(policy_about(bank, POLICY_ALIAS, request->region), request->of_device);
+	unsigned int matter = 0;
+
+	for (int type = 0; type < MEMTYPE_TYPES; type++) {
+		struct policy_sets sets =
+			policy_and(about, of_types(bank, POLICY_ALIAS, request->type, type));
+
+		if (!types_agree(request->type, type) && (sets.yes | sets.maybe) & (bank->deny | bank->log))
+			matter |= 1U << type;
+	}
+	return matter;
 }
 
 /*
  * All live mappings of the device with an id below @before; of several that count alike the one with the
  * lowest id. What is said of a peer depends on its owner, source and type only, and those that follow each
- * other often have them in common.
+ * other often have them in common. There may be very many: those that do not matter are passed over first.
  */
 static struct policy_verdict judge_aliases(const struct request *request, uint64_t before)
 {
 	struct policy_verdict found = nothing(), last = nothing();
 	const struct mapping *judged = NULL;
 	enum memtype judged_type = MEMTYPE_UNKNOWN;
+	unsigned int matter = types_that_matter(request);
 	bool sure, judged_sure = false;
 
-	if (!request->policy->bank.kinds[POLICY_ALIAS])
-		return found;
 	if (!request->device && request->phys_start >= request->phys_end)
 		return judge_possible_alias(request);
-	for (const struct mapping *other = ledger_next_live(request->ledger, NULL); other;
-	     other = ledger_next_live(request->ledger, other)) {
-		enum memtype type;
+	for (const struct mapping *other = matter ? next_other(request, NULL) : NULL; other;
+	     other = next_other(request, other)) {
+		enum memtype type = ledger_requested(request->ledger, other);
 		struct side side;
 
-		if (other->id >= before || !is_peer(request, other, &sure))
+		if (!(matter >> type & 1) || other->id >= before || !is_peer(request, other, &sure))
 			continue;
-		type = ledger_requested(request->ledger, other);
 		if (!judged || judged->owner != other->owner || judged->source != other->source ||
 		    judged_type != type || judged_sure != sure) {
 			side = side_of_process(other->owner, other->source);
@@ -414,9 +430,9 @@ struct policy_verdict policy_judge_mapping(const struct policy *policy, const st
 	if (ledger_mapping_place(ledger, mapping, &request.phys_start, &request.region))
 		request.phys_end = request.phys_start + (mapping->end - mapping->start);
 	consider(&verdict, judge_request(&request));
-	if (!denies(verdict))
+	if (!policy_is_against(verdict))
 		consider(&verdict, judge_promotion(&request, turned_type(&request)));
-	if (!denies(verdict))
+	if (!policy_is_against(verdict))
 		consider(&verdict, judge_aliases(&request, mapping->id));
 	return verdict;
 }
@@ -505,16 +521,16 @@ struct policy_verdict policy_judge_request(const struct policy *policy, const st
 		request.phys_end = asked->party.phys_end;
 	}
 	consider(&verdict, judge_request(&request));
-	if (denies(verdict) || asked->what == REQUEST_COOKIE)
+	if (policy_is_against(verdict) || asked->what == REQUEST_COOKIE)
 		return verdict;
 	if (asked->given || !same_policy)
 		consider(&verdict,
 			 judge_promotion(&request, asked->given ? asked->given : turned_type(&request)));
-	if (!denies(verdict) && asked->has_peer)
+	if (!policy_is_against(verdict) && asked->has_peer)
 		consider(&verdict, judge_alias(&request, asked->peer.type, &peer, true, 0));
-	else if (!denies(verdict) && peer_is_open(asked))
+	else if (!policy_is_against(verdict) && peer_is_open(asked))
 		consider(&verdict, judge_possible_alias(&request));
-	if (!denies(verdict) && !same_policy)
+	if (!policy_is_against(verdict) && !same_policy)
 		consider(&verdict, judge_aliases(&request, UINT64_MAX));
 	return verdict;
 }

@@ -21,8 +21,12 @@ bool policy_refuse(struct policy_parser *parser, unsigned int line, const char *
 	parser->refused = true;
 	n = snprintf(parser->error, POLICY_ERROR_LEN, "%s:%u: ", parser->path, line);
 	va_start(arguments, format);
-	vsnprintf(parser->error + n, POLICY_ERROR_LEN - n, format, arguments);
+	n += vsnprintf(parser->error + n, POLICY_ERROR_LEN - n, format, arguments);
 	va_end(arguments);
+	/* A path may have been cut in the middle of a character: the bus takes whole ones only. */
+	if (n >= POLICY_ERROR_LEN)
+		for (n = POLICY_ERROR_LEN - 1; n > 0 && parser->error[n - 1] & 0x80;)
+			parser->error[--n] = 0;
 	return false;
 }
 

@@ -384,14 +384,13 @@ struct json_object *snapshot_mapping_row(const struct ledger *ledger, const stru
 }
 
 /* A device that sysfs does not have and that nobody has open is there no longer, as far as one can tell. */
-static bool device_wanted(const struct ledger *ledger, const struct row_filter *filter,
-			  const struct device *device)
+static bool device_wanted(const struct row_filter *filter, const struct device *device)
 {
 	bool live = device->facts_known ? device->facts.present : device->references;
 
 	return (filter->all || live || device->files || device->cookies || device->mappings) &&
 	       device_matches(filter, device) &&
-	       (!filter->pid || ledger_device_has_process(ledger, device, filter->pid));
+	       (!filter->pid || ledger_device_has_process(device, filter->pid));
 }
 
 static bool cookie_wanted(const struct ledger *ledger, const struct row_filter *filter,
@@ -466,7 +465,7 @@ int snapshot_devices(const struct ledger *ledger, const struct findings *finding
 		     size_t max, struct json_object *rows)
 {
 	APPEND_ROWS(device, devices, ledger_list_devices(ledger, after, chunk, size),
-		    device_wanted(ledger, filter, entry), device_row(entry, findings, clock));
+		    device_wanted(filter, entry), device_row(entry, findings, clock));
 }
 
 int snapshot_cookies(const struct ledger *ledger, const struct row_filter *filter,

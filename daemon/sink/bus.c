@@ -166,6 +166,19 @@ static int prepare(struct bus *bus, sd_bus_message *call, unsigned int what, sd_
 	return 0;
 }
 
+/* Takes @object; NULL: out of memory. */
+static int answer_object(sd_bus_message *call, struct json_object *object)
+{
+	int r;
+
+	if (!object)
+		return -ENOMEM;
+	r = sd_bus_reply_method_return(
+		call, "s", json_object_to_json_string_ext(object, JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(object);
+	return r;
+}
+
 static int method_get_status(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
 	struct bus *bus = userdata;
@@ -187,12 +200,7 @@ static int method_get_status(sd_bus_message *call, void *userdata, sd_bus_error 
 	finding_counts(model->findings, &findings);
 	object = status_to_json(status, &counts, &findings);
 	free(status);
-	if (!object)
-		return -ENOMEM;
-	r = sd_bus_reply_method_return(
-		call, "s", json_object_to_json_string_ext(object, JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(object);
-	return r;
+	return answer_object(call, object);
 }
 
 static int method_probe(sd_bus_message *call, void *userdata, sd_bus_error *error)
@@ -218,15 +226,7 @@ static int method_probe(sd_bus_message *call, void *userdata, sd_bus_error *erro
 /* Answers with the policy in force. */
 static int answer_policy(struct bus *bus, sd_bus_message *call)
 {
-	struct json_object *object = snapshot_policy(bus->backend.model(bus->backend.userdata)->policy);
-	int r;
-
-	if (!object)
-		return -ENOMEM;
-	r = sd_bus_reply_method_return(
-		call, "s", json_object_to_json_string_ext(object, JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(object);
-	return r;
+	return answer_object(call, snapshot_policy(bus->backend.model(bus->backend.userdata)->policy));
 }
 
 static int method_get_policy(sd_bus_message *call, void *userdata, sd_bus_error *error)
@@ -337,20 +337,13 @@ static int method_explain(sd_bus_message *call, void *userdata, sd_bus_error *er
 	struct bus *bus = userdata;
 	struct explain_subject subject;
 	struct snapshot_clock clock;
-	struct json_object *object;
 	int r;
 
 	if ((r = read_subject(call, &subject, error)) < 0 ||
 	    (r = prepare(bus, call, BUS_REFRESH_ALL, error)) < 0)
 		return r;
 	bus->backend.clock(bus->backend.userdata, &clock);
-	object = explain(bus->backend.model(bus->backend.userdata), &clock, &subject);
-	if (!object)
-		return -ENOMEM;
-	r = sd_bus_reply_method_return(
-		call, "s", json_object_to_json_string_ext(object, JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(object);
-	return r;
+	return answer_object(call, explain(bus->backend.model(bus->backend.userdata), &clock, &subject));
 }
 
 static int hold_back(struct bus *bus, sd_bus_message *call, uint64_t cursor, uint32_t max, bool records,
@@ -417,8 +410,8 @@ static const sd_bus_vtable vtable[] = {
 				SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD_WITH_ARGS("GetPolicy", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", policy), method_get_policy,
 				SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", policy), method_reload,
-				SD_BUS_VTABLE_UNPRIVILEGED),
+	/* sd-bus itself lets root in, and nobody else, whatever the rules of the system bus say. */
+	SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", policy), method_reload, 0),
 	SD_BUS_METHOD_WITH_ARGS("ListDevices", SD_BUS_ARGS("a{sv}", filter, "t", after, "u", max),
 				SD_BUS_RESULT("as", rows), method_list_devices, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD_WITH_ARGS("ListCookies", SD_BUS_ARGS("a{sv}", filter, "t", after, "u", max),

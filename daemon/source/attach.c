@@ -221,10 +221,12 @@ static void describe(const struct attachments *a, size_t i, const char *waiting,
 /* Copies of a program at one function are one point, unless they fare differently. */
 static bool is_told_already(const struct status *status, size_t first, const struct attach_point *point)
 {
-	const struct attach_point *last = &status->points[status->n_points - 1];
+	const struct attach_point *last;
 
-	return status->n_points > first && strcmp(last->name, point->name) == 0 &&
-	       last->state == point->state;
+	if (status->n_points == first)
+		return false;
+	last = &status->points[status->n_points - 1];
+	return strcmp(last->name, point->name) == 0 && last->state == point->state;
 }
 
 void attachments_describe(const struct attachments *a, const char *waiting, struct status *status)

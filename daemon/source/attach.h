@@ -18,7 +18,7 @@
 #include "source/targets.h"
 
 /* Targets of one table. */
-#define ATTACH_MAX 40
+#define ATTACH_MAX 64
 
 struct attachments {
 	const struct target *targets;

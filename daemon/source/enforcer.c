@@ -179,6 +179,15 @@ static int begin(struct enforcer_programs *e)
 	return e->adopted ? 0 : attach_those(e, true);
 }
 
+/* Without the recording programs the tables that mappings are looked up in do not hold. */
+static int check_recording(const struct probes *probes, const char **reason)
+{
+	if (!attachments_taken_off(&probes->attachments))
+		return 0;
+	*reason = "recording was taken off (vfiowatchd --detach): restart vfiowatchd";
+	return -ENOLINK;
+}
+
 int enforcer_begin(struct enforcer_programs **ret, struct probes *probes, const char **reason)
 {
 	struct enforcer_programs *e = calloc(1, sizeof(*e));
@@ -188,7 +197,9 @@ int enforcer_begin(struct enforcer_programs **ret, struct probes *probes, const 
 	*reason = "out of memory";
 	if (!e)
 		return -ENOMEM;
-	r = enforcer_find_way(&way, reason);
+	r = check_recording(probes, reason);
+	if (r == 0)
+		r = enforcer_find_way(&way, reason);
 	if (r < 0) {
 		free(e);
 		return r;

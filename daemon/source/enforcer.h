@@ -37,6 +37,10 @@ bool enforcer_lsm_active(void);
  */
 int enforcer_begin(struct enforcer_programs **ret, struct probes *probes, const char **reason);
 
+/* True if the programs were taken off behind our back (vfiowatchd --detach), with *reason (static): nothing
+ * is decided any more. */
+bool enforcer_taken_off(const struct enforcer_programs *enforcer, const char **reason);
+
 /* True if the programs were already attached by an earlier daemon and went on enforcing. */
 bool enforcer_adopted(const struct enforcer_programs *enforcer);
 

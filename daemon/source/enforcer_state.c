@@ -171,20 +171,27 @@ static void add_counts(struct status *status, const struct enforcer_counters *no
 
 #define TAKEN_OFF "enforcement was taken off (vfiowatchd --detach): restart vfiowatchd"
 
+bool enforcer_taken_off(const struct enforcer_programs *e, const char **reason)
+{
+	*reason = TAKEN_OFF;
+	return attachments_taken_off(&e->attachments);
+}
+
 void enforcer_status(const struct enforcer_programs *e, struct status *status)
 {
-	bool taken_off = attachments_taken_off(&e->attachments);
+	const char *reason;
+	bool taken_off = enforcer_taken_off(e, &reason);
 
 	copy_counters(e, &status->enforcer);
 	if (taken_off)
-		snprintf(status->enforcing_reason, sizeof(status->enforcing_reason), "%s", TAKEN_OFF);
+		snprintf(status->enforcing_reason, sizeof(status->enforcing_reason), "%s", reason);
 	else
 		status->enforcing = e->way == ENFORCER_LSM ? ENFORCING_LSM : ENFORCING_FMOD_RET;
 	attachments_describe(&e->attachments, NULL, status);
 	add_counts(status, &status->enforcer, &e->before_audit);
 	add_reason(status, e->audit_failed,
 		   "the enforcer's tables could not be compared with what is mapped: trying again");
-	add_reason(status, taken_off, "%s", TAKEN_OFF);
+	add_reason(status, taken_off, "%s", reason);
 }
 
 bool enforcer_incomplete(const struct enforcer_programs *e)

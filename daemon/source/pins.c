@@ -157,20 +157,42 @@ static int lock(const char *directory, int *ret)
 	return 0;
 }
 
+/*
+ * What is in the pin directory is taken for ours and removed: no files of another file system, and not the
+ * pins that others have at the top of this one. 0, or a negative errno with *reason.
+ */
+static int check_place(const char *directory, const char **reason)
+{
+	char above[PATH_MAX];
+	struct stat here, there;
+	struct statfs fs;
+
+	if (statfs(directory, &fs) < 0)
+		return -errno;
+	*reason = "the pin directory is not on a BPF file system: mount -t bpf bpf /sys/fs/bpf";
+	if (fs.f_type != BPF_FS_MAGIC)
+		return -EINVAL;
+	*reason = "the pin directory is the top of a BPF file system, where others have their pins: give "
+		  "--pin-directory one below it";
+	snprintf(above, sizeof(above), "%s/..", directory);
+	if (stat(directory, &here) < 0 || stat(above, &there) < 0)
+		return -errno;
+	return here.st_dev == there.st_dev ? 0 : -EINVAL;
+}
+
 int pins_open(const char *directory, int *ret_lock, enum pins_found *found, const char **reason)
 {
-	struct statfs fs;
+	bool made = mkdir(directory, 0700) == 0;
 	int r;
 
-	if (mkdir(directory, 0700) < 0 && errno != EEXIST) {
-		*reason = "cannot make the pin directory; is a BPF file system there? mount -t bpf bpf "
-			  "/sys/fs/bpf";
+	*reason = "cannot make the pin directory; is a BPF file system there? mount -t bpf bpf /sys/fs/bpf";
+	if (!made && errno != EEXIST)
 		return -errno;
-	}
-	if (statfs(directory, &fs) < 0 || fs.f_type != BPF_FS_MAGIC) {
-		rmdir(directory);
-		*reason = "the pin directory is not on a BPF file system: mount -t bpf bpf /sys/fs/bpf";
-		return -EINVAL;
+	r = check_place(directory, reason);
+	if (r < 0) {
+		if (made)
+			rmdir(directory);
+		return r;
 	}
 	r = lock(directory, ret_lock);
 	if (r < 0) {
@@ -198,11 +220,12 @@ void pins_settle(const char *directory)
 void pins_restore(const char *directory, enum pins_found found)
 {
 	char aside[PATH_MAX];
+	const char *reason;
 
 	if (found == PINS_OURS)
 		return;
 	if (found == PINS_NONE) {
-		pins_remove(directory);
+		pins_remove(directory, &reason);
 		return;
 	}
 	aside_path(directory, aside);
@@ -213,11 +236,16 @@ void pins_restore(const char *directory, enum pins_found found)
 	rmdir(aside);
 }
 
-int pins_remove(const char *directory)
+int pins_remove(const char *directory, const char **reason)
 {
 	char aside[PATH_MAX];
 	int r;
 
+	*reason = "cannot look into it";
+	r = check_place(directory, reason);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	*reason = "not all pins could be removed";
 	aside_path(directory, aside);
 	r = remove_pins(directory);
 	if (r == 0)

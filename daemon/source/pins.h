@@ -35,7 +35,8 @@ void pins_settle(const char *directory);
 /* Undoes what was done since pins_open(): removes what was pinned, and puts back what was set aside. */
 void pins_restore(const char *directory, enum pins_found found);
 
-/* Removes everything, programs that decide first, and the directory itself. 0 or a negative errno. */
-int pins_remove(const char *directory);
+/* Removes everything, programs that decide first, and the directory itself. 0, also if there is none, or a
+ * negative errno with *reason (static). */
+int pins_remove(const char *directory, const char **reason);
 
 #endif

@@ -18,9 +18,9 @@
 #include "source/probes_internal.h"
 #include "watch.skel.h"
 
-int probes_detach(const char *pin_directory)
+int probes_detach(const char *pin_directory, const char **reason)
 {
-	return pins_remove(pin_directory);
+	return pins_remove(pin_directory, reason);
 }
 
 static int map_recorder(struct probes *probes)
@@ -125,12 +125,14 @@ void probes_settle(struct probes *probes)
 
 static void leave_pins(const struct probes *probes, enum probes_end end)
 {
+	const char *reason;
+
 	if (probes->lock < 0 || end == PROBES_KEEP)
 		return;
 	if (end == PROBES_RESTORE)
 		pins_restore(probes->pin_directory, probes->found);
 	else
-		pins_remove(probes->pin_directory);
+		pins_remove(probes->pin_directory, &reason);
 }
 
 struct probes *probes_free(struct probes *probes, enum probes_end end)

@@ -101,8 +101,8 @@ void probes_skipped(const struct probes *probes, struct probes_skips *ret);
 
 /*
  * Removes the pins of @pin_directory: recording and enforcement end, also if no daemon attends to them, or
- * one that hangs. 0 or a negative errno.
+ * one that hangs. 0, or a negative errno with *reason (static).
  */
-int probes_detach(const char *pin_directory);
+int probes_detach(const char *pin_directory, const char **reason);
 
 #endif

@@ -25,7 +25,7 @@ extern const struct target targets[N_TARGETS];
  * last. Of the kinds lsm and fmod_ret a kernel gets one. Copies of a program stand in for each other,
  * as the kernel skips one that is running already on the CPU.
  */
-#define N_ENFORCER_TARGETS 32
+#define N_ENFORCER_TARGETS 51
 extern const struct target enforcer_targets[N_ENFORCER_TARGETS];
 
 /* True if it decides on requests, instead of keeping the tables true. */

@@ -102,7 +102,7 @@ struct extent_ask {
 	struct policy_sets pairs[MEMTYPE_TYPES];
 	__u64 deny, log;     /* of the bank */
 	__u32 noted;         /* enum extent_noted */
-	__u32 at;            /* out: slot of other */
+	__u32 at;            /* out: slot of other, or of what was reserved */
 	struct extent other; /* out: EXTENT_MET, EXTENT_STALE */
 };
 
@@ -179,6 +179,7 @@ static inline enum extent_outcome extent_reserve(struct extent_table *t, struct 
 	slot = extent_slot(t, at);
 	*slot = ask->fresh;
 	slot->state = EXTENT_PENDING;
+	ask->at = at;
 	if (t->n <= at)
 		t->n = at + 1;
 	return EXTENT_RESERVED;
@@ -250,6 +251,31 @@ static inline enum extent_bound extent_bind(struct extent_table *t, const struct
 	if (t->n <= at)
 		t->n = at + 1;
 	return EXTENT_ADDED;
+}
+
+/* What a mapping is known by. */
+struct extent_mapping {
+	__u64 vma, file;
+	__s64 delta, page_delta;
+	__u32 type;
+};
+
+/* As extent_bind(), where the slot is known that @task has pending, and nothing is known under the address of
+ * the VMA. Returns 1 if it was there. Inline, as Linux 6.1 calls no function with a lock held. */
+static inline __attribute__((always_inline)) int extent_bind_at(struct extent_table *t, __u32 at, __u64 task,
+								const struct extent_mapping *mapping)
+{
+	struct extent *slot = extent_slot(t, at);
+
+	if (slot->state != EXTENT_PENDING || slot->task != task)
+		return 0;
+	slot->vma = mapping->vma;
+	slot->file = mapping->file;
+	slot->delta = mapping->delta;
+	slot->page_delta = mapping->page_delta;
+	slot->type = mapping->type;
+	slot->state = EXTENT_MAPPED;
+	return 1;
 }
 
 /* The mmap of @task failed, or was denied after all. Returns 1 if it had something pending. */
@@ -439,7 +465,7 @@ static inline int extent_refresh(struct extent_table *t, __u32 at, const struct 
 }
 
 /* Notes the type that a mapping with EXTENT_LEARNS got. */
-static inline void extent_learn(struct extent_table *t, __u32 type)
+static inline __attribute__((always_inline)) void extent_learn(struct extent_table *t, __u32 type)
 {
 	if (!t->learned)
 		t->learned = type;

@@ -84,8 +84,15 @@ static void check_counts(const struct ledger *ledger)
 		with_device += mappings[i]->device != NULL;
 		check_pages(ledger, mappings[i]);
 	}
-	for (size_t i = 0; i < n_devices; i++)
-		in_devices += devices[i]->mappings;
+	for (size_t i = 0; i < n_devices; i++) {
+		const struct mapping *mapping = devices[i]->mapping_list;
+		size_t listed = 0;
+
+		for (; mapping; mapping = mapping->device_next, listed++)
+			REQUIRE(mapping->live && mapping->device == devices[i]);
+		REQUIRE(devices[i]->mappings == listed);
+		in_devices += listed;
+	}
 	REQUIRE(in_devices == with_device);
 	in_devices = with_device = 0;
 	for (size_t i = 0; i < n_cookies; i++) {

@@ -96,6 +96,16 @@ static void compare_holders(struct kernel *kernel, const struct file *file, cons
 	}
 }
 
+static size_t listed(const struct device *device)
+{
+	const struct mapping *mapping = device->mapping_list;
+	size_t n = 0;
+
+	for (; mapping; mapping = mapping->device_next, n++)
+		CHECK(mapping->live && mapping->device == device);
+	return n;
+}
+
 static void compare_files(struct kernel *kernel)
 {
 	const struct device *device = ledger_device_by_name(kernel->ledger, "0000:00:01.0");
@@ -124,8 +134,8 @@ static void compare_files(struct kernel *kernel)
 		}
 	}
 	CHECK(counts.files == files && counts.cookies == cookies);
-	CHECK(!device ||
-	      (device->files == files && device->cookies == cookies && device->mappings == counts.mappings));
+	CHECK(!device || (device->files == files && device->cookies == cookies &&
+			  device->mappings == counts.mappings && listed(device) == counts.mappings));
 }
 
 /* As the daemon tells what the kernel counted as lost. */

@@ -59,7 +59,7 @@ static void test_device_told(void **state)
 	assert_int_equal(apply(ledger, of_device(map, FIRST_DEVICE + 8)).kind, CHANGE_REFUSED);
 	map.mapping.mapping_id = 7;
 	assert_int_equal(apply(ledger, of_device(map, 1ULL << 48)).kind, CHANGE_REFUSED);
-	assert_true(ledger_device_has_process(ledger, device, 0) == false);
+	assert_true(ledger_device_has_process(device, 0) == false);
 	apply(ledger, mapping_event(EVENT_UNMAP, 5, 0, 0, 0, 0));
 	apply(ledger, mapping_event(EVENT_UNMAP, 6, 0, 0, 0, 0));
 	assert_int_equal(device->mappings, 0);
@@ -72,8 +72,8 @@ static void test_process_of_a_device(void **state)
 	struct event map = other_source(by(mapping_event(EVENT_MAP, 5, 0, START, 0, 16), 10), SOURCE_SYSFS);
 	const struct device *device = apply(ledger, of_device(map, FIRST_DEVICE)).device;
 
-	assert_true(ledger_device_has_process(ledger, device, 10));
-	assert_false(ledger_device_has_process(ledger, device, 11));
+	assert_true(ledger_device_has_process(device, 10));
+	assert_false(ledger_device_has_process(device, 11));
 }
 
 /* A device that only a mapping in history points to goes with it. */

@@ -4,6 +4,8 @@
  */
 #include "policy_texts.h"
 
+#include "core/snapshot.h"
+
 #define R "[Rule r]\n"
 #define L "Action=log\n"
 
@@ -365,12 +367,38 @@ static void test_hostile_paths(void **state)
 	}
 }
 
+/* What does not fit is cut between two characters: the bus takes no half ones. */
+static void test_cut_between_characters(void **state)
+{
+	char names[2][300], safe[4 * POLICY_ERROR_LEN + 1], error[POLICY_ERROR_LEN];
+	enum policy_outcome outcome;
+	struct policy *policy;
+
+	(void)state;
+	for (size_t shift = 0; shift < 6; shift++) {
+		const struct policy_text files[] = {{names[0], R L, strlen(R L)},
+						    {names[1], R L, strlen(R L)}};
+
+		for (size_t i = 0; i < 2; i++) {
+			size_t at = snprintf(names[i], sizeof(names[i]), "/%zu%.*s", i, (int)shift, "12345");
+
+			for (; at < 235; at += 3)
+				memcpy(names[i] + at, "\xe2\x82\xac", 4);
+		}
+		assert_int_equal(policy_parse(&policy, files, 2, NULL, NULL, &outcome, error), 0);
+		assert_int_equal(outcome, POLICY_REFUSED);
+		assert_non_null(strstr(error, ":1: there is a rule \"r\" in "));
+		assert_true(strlen(error) > POLICY_ERROR_LEN - 5);
+		assert_string_equal(text_escape(error, strlen(error), safe, sizeof(safe)), error);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_table),
-					   cmocka_unit_test(test_table_in_second_file),
-					   cmocka_unit_test(test_zero_byte), cmocka_unit_test(test_sizes),
-					   cmocka_unit_test(test_hostile_paths)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_table),         cmocka_unit_test(test_table_in_second_file),
+		cmocka_unit_test(test_zero_byte),     cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_hostile_paths), cmocka_unit_test(test_cut_between_characters)};
 
 	return cmocka_run_group_tests_name("policy_malformed", tests, NULL, NULL);
 }

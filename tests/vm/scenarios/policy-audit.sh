@@ -1,4 +1,5 @@
 # vm: --append iomem=relaxed
+# kernels: 6.12
 # A policy that audits: everything is granted, and what it would deny is counted, told and shown, with rule and parties.
 # shellcheck shell=sh source=lib.sh
 . /tests/lib.sh

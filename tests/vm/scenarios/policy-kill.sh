@@ -1,4 +1,5 @@
 # vm: --append iomem=relaxed
+# kernels: 6.12
 # Action=kill: what can be seen beforehand is denied; who has what can only be seen afterwards is killed, and nobody else.
 # shellcheck shell=sh source=lib.sh
 . /tests/lib.sh
@@ -30,7 +31,7 @@ expect_killed() {
 }
 
 verdicts() {
-	vfiowatch conflicts --json | jq -r ".[] | select(.kind == \"$1\") | .rule + \" \" + .verdict" | sort -u
+	vfiowatch conflicts --all --json | jq -r ".[] | select(.kind == \"$1\") | .rule + \" \" + .verdict" | sort -u
 }
 
 bind_test_driver
@@ -68,7 +69,7 @@ kill_policy demotion wc/uc
 sed -i 's/enforce/audit/' $policies/50-test.conf
 reload
 expect "a demotion goes on" vfio-client -c 'open wc path /sys/bus/pci/devices/0000:00:01.0/resource2_wc; mmap-raw w wc 64K 4p; touch w;
-	run vfiowatch conflicts --json | grep -q would-kill; touch w'
+	run vfiowatch conflicts --all --json | grep -q would-kill; touch w'
 expect_equal "killed" "$(status .killed)" 2
 kill $first
 wait $first || fail "the one that VFIO belongs to ended with $?"

@@ -1,4 +1,5 @@
 # vm: --append iomem=relaxed
+# kernels: 6.1
 # A policy that is wrong is refused by file and line, hundreds of times, and the running one stays in force, its digest
 # unchanged; a right one is taken, by the command and by SIGHUP.
 # shellcheck shell=sh source=lib.sh

@@ -1,4 +1,5 @@
 # vm: --append iomem=relaxed
+# kernels: 6.1
 # What the enforcer cannot decide is decided by OnUnknown, and told with the reason: bytes that are not known, and a table
 # that is full.
 # shellcheck shell=sh source=lib.sh

@@ -124,9 +124,12 @@ vfio-client -v /out/policy-matrix.vfio >/tmp/matrix.out 2>/tmp/error || {
 denied=$(grep -c 'failed as expected' /tmp/matrix.out)
 expect_equal "pairs" "$(grep -c ' against ' /tmp/matrix.out)" 44
 expect_equal "denied" "$(status .denied)" "$denied"
+expect_all_decided
 mutable >/tmp/mutable.vfio
 expect "D1" vfio-client /tmp/mutable.vfio
+expect_all_decided
 expect "lives of a mapping" vfio-client /tests/clients/policy-lives.vfio
+expect_all_decided
 expect "other system calls" vfio-client /tests/clients/policy-calls.vfio
 expect_all_decided
 expect_no_alias
