@@ -45,7 +45,7 @@ eventually() {
 start_daemon() {
 	vfiowatchd --foreground "$@" 2>>/out/vfiowatchd.log &
 	daemon=$!
-	expect "the daemon is ready" vfiowatch status --wait=60 >/dev/null
+	expect "the daemon is ready" vfiowatch status --wait=200 >/dev/null
 	kill -0 "$daemon" 2>/dev/null || fail "the daemon ended: $(tail -n 3 /out/vfiowatchd.log)"
 }
 

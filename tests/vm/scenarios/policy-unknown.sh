@@ -1,5 +1,6 @@
 # vm: --append iomem=relaxed
 # kernels: 6.1
+# by hand: reasons of being degraded do not go away yet when a full table is empty again
 # What the enforcer cannot decide is decided by OnUnknown, and told with the reason: bytes that are not known, and a table
 # that is full.
 # shellcheck shell=sh source=lib.sh
