@@ -39,12 +39,15 @@ struct hold {
 	__u32 reserved;
 };
 
+/* Its mapping is there and found no slot. */
+#define CALL_NO_ROOM (1U << 31)
+
 /* The last call of a task that was decided, keyed by the address of its task_struct. */
 struct call {
 	__u64 check; /* as in struct extent */
 	__u64 bar;   /* pending: key of its BAR .. */
 	__u32 first; /* .. and first page of it */
-	__u32 flags; /* enum extent_flags */
+	__u32 flags; /* enum extent_flags, CALL_NO_ROOM */
 	__u32 ran;   /* copies of the program that have seen that call */
 	__u32 pending;
 	__u32 switches; /* context switches of the task when it was decided */

@@ -91,8 +91,8 @@ static __always_inline struct binding *binding_get(__u64 key)
 	return bpf_map_lookup_elem(&bindings, &key);
 }
 
-/* Gives b->fresh its bytes; the hold comes first, as an extent without one counts as gone. */
-static __always_inline void bind(struct binding *b, __u32 ran)
+/* Gives b->fresh its bytes; the hold comes first, as an extent without one counts as gone. False: no room. */
+static __always_inline bool bind(struct binding *b, __u32 ran)
 {
 	struct hold hold = {.bar = b->bar, .check = b->asked.check, .ran = ran};
 	struct bar *bar = bar_get(b->bar);
@@ -101,7 +101,7 @@ static __always_inline void bind(struct binding *b, __u32 ran)
 
 	if (!bar || bpf_map_update_elem(&holds, &key, &hold, BPF_ANY)) {
 		hold_untracked(bar);
-		return;
+		return false;
 	}
 	bpf_spin_lock(&bar->lock);
 	bound = extent_bind(&bar->table, &b->fresh, b->keep_range);
@@ -109,11 +109,12 @@ static __always_inline void bind(struct binding *b, __u32 ran)
 		extent_learn(&bar->table, b->fresh.type);
 	bpf_spin_unlock(&bar->lock);
 	if (bound != EXTENT_NO_ROOM)
-		return;
+		return true;
 	bpf_map_delete_elem(&holds, &key);
 	hold_untracked(NULL);
 	if (b->missed)
 		__sync_fetch_and_add(&bar->table.missed, 1);
+	return false;
 }
 
 /* -- mmap
@@ -174,11 +175,13 @@ static __always_inline void bind_placed(struct binding *b, struct call *call, __
 		hold_cancel(call);
 	if (e && e->generation && !known && b->place.source != SOURCE_OTHER)
 		__sync_fetch_and_add(&e->undecided, 1);
-	if (b->bar)
-		bind(b, ran);
-	else if (e)
+	if (!b->bar && e)
 		__sync_fetch_and_add(&e->unplaced, 1);
-	if (call) {
+	if (b->bar && !bind(b, ran) && known) {
+		/* For the copies, which find no hold. */
+		call->pending = 0;
+		call->flags |= CALL_NO_ROOM;
+	} else if (call) {
 		call->pending = 0;
 		call_is_over(call);
 	}
@@ -241,6 +244,10 @@ static __always_inline int mapped(struct file *file, struct vm_area_struct *vma,
 		return 0;
 	}
 	current_call(&b->asked);
+	if (call && call->flags & CALL_NO_ROOM && call->check == b->asked.check) {
+		bpf_map_delete_elem(&bindings, &task);
+		return 0;
+	}
 	mapping_facts(&b->fresh, vma);
 	b->fresh.regs = b->asked.regs;
 	b->fresh.check = b->asked.check;
