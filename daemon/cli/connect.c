@@ -18,6 +18,9 @@
 /* Longer than the daemon holds back a call. */
 #define CALL_USEC (BUS_WAIT_USEC + 40ULL * 1000 * 1000)
 
+/* While it reloads the kernel may verify the enforcer's programs: seconds, and a minute where it is emulated. */
+#define RELOAD_USEC (300ULL * 1000 * 1000)
+
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
 	struct client *client = userdata;
@@ -294,7 +297,9 @@ enum exit_code client_call(struct client *client, sd_bus_message *call, sd_bus_m
 {
 	sd_bus_slot *slot _cleanup_(sd_bus_slot_unrefp) = NULL;
 	sd_bus_message *answer _cleanup_(sd_bus_message_unrefp) = NULL;
-	int r = sd_bus_call_async(client->bus, &slot, call, on_answer, &answer, CALL_USEC);
+	bool reloads = strcmp(sd_bus_message_get_member(call), "Reload") == 0;
+	int r = sd_bus_call_async(client->bus, &slot, call, on_answer, &answer,
+				  reloads ? RELOAD_USEC : CALL_USEC);
 
 	if (r < 0)
 		return fail_with(failure, EXIT_NO_DAEMON, "the connection ended: %s", strerror(-r));

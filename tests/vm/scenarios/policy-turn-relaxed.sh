@@ -1,5 +1,5 @@
-# vm: --append iomem=relaxed --append lsm=landlock
+# vm: --append iomem=relaxed
 # kernels: 6.1
-# The same where sysfs and VFIO may have a BAR at once, on a kernel that runs no BPF LSM programs.
+# The same where sysfs and VFIO may have a BAR at once.
 # shellcheck shell=sh
 . /tests/policy/turn.sh
