@@ -18,7 +18,8 @@
 /* Longer than the daemon holds back a call. */
 #define CALL_USEC (BUS_WAIT_USEC + 40ULL * 1000 * 1000)
 
-/* While it reloads the kernel may verify the enforcer's programs: seconds, and a minute where it is emulated. */
+/* While it reloads the kernel may verify the enforcer's programs: seconds, and a minute where it is emulated.
+ */
 #define RELOAD_USEC (300ULL * 1000 * 1000)
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)

@@ -232,7 +232,8 @@ static void test_event_rows(void **state)
 		"{'time':'2023-11-14T22:13:20.000001Z','sequence':null,'event':'revoke','origin':'kernel',"
 		"'state':null,'refused':false,'device':'0000:00:01.0','pid':10,'comm':'client','uid':1000,"
 		"'region':null,'file':null,'cookie':null,'mapping':5,'offset':null,'size':null,'start':null,"
-		"'end':null,'phys_start':null,'phys_end':null,'requested':null,'scope':'device','uncertain':false}");
+		"'end':null,'phys_start':null,'phys_end':null,'requested':null,'scope':'device','uncertain':"
+		"false}");
 	event = by(reservation_event(0, 4096, MEMTYPE_UC_MINUS, MEMTYPE_WC), 11);
 	change = apply(ledger, event);
 	expect_event(ledger, &event, &change,
