@@ -141,8 +141,8 @@ static void gather_mappings(struct explained *explained)
 				continue;
 			entry = &explained->mappings[0];
 		}
-		*entry = (struct explained_mapping){mapping, mapping_cookie(explained->ledger, mapping),
-						    piece};
+		*entry = (struct explained_mapping){mapping,
+						    ledger_mapping_cookie(explained->ledger, mapping), piece};
 	}
 	qsort(explained->mappings, explained->n_mappings, sizeof(explained->mappings[0]), compare_mappings);
 }

@@ -314,6 +314,13 @@ struct mapping *ledger_next_touched(struct ledger *ledger);
 /* All live mappings one after the other, in no order: NULL starts, NULL ends. */
 const struct mapping *ledger_next_live(const struct ledger *ledger, const struct mapping *previous);
 
+/* The cookie that a mapping is of: the file it maps, or the one that covers its offset. NULL: none is known.
+ */
+const struct cookie *ledger_mapping_cookie(const struct ledger *ledger, const struct mapping *mapping);
+
+/* The region that a cookie reaches, whatever number it has. */
+uint32_t cookie_region(const struct cookie *cookie);
+
 /*
  * Where the bytes of a mapping begin, and of which region they are: by the driver's layout, else by the
  * cookie that it maps. Returns false, and @phys_start 0, if it is not known; @region is then

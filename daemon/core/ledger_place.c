@@ -74,6 +74,18 @@ const struct device *ledger_device_at(const struct ledger *ledger, uint64_t phys
 	return device_at(ledger, phys, phys, region);
 }
 
+const struct cookie *ledger_mapping_cookie(const struct ledger *ledger, const struct mapping *mapping)
+{
+	if (mapping->cookie || mapping->source != SOURCE_VFIO || !mapping->offset_known)
+		return mapping->cookie;
+	return ledger_cookie_at(ledger, mapping->file, mapping->offset);
+}
+
+uint32_t cookie_region(const struct cookie *cookie)
+{
+	return cookie->alias_of != EVENT_REGION_UNKNOWN ? cookie->alias_of : cookie->region;
+}
+
 static uint64_t bar_start(const struct device *device, uint32_t region)
 {
 	if (!device || !device->facts_known || !device->facts.present || region >= EVENT_BARS)
@@ -84,18 +96,17 @@ static uint64_t bar_start(const struct device *device, uint32_t region)
 bool ledger_mapping_place(const struct ledger *ledger, const struct mapping *mapping, uint64_t *phys_start,
 			  uint32_t *region)
 {
-	const struct cookie *cookie = mapping->cookie;
+	const struct cookie *cookie;
 	uint64_t start;
 
 	*region = mapping->region;
 	*phys_start = mapping->phys_known ? mapping->phys_start : 0;
 	if (mapping->phys_known || !mapping->offset_known)
 		return mapping->phys_known;
-	if (!cookie && mapping->source == SOURCE_VFIO && mapping->file)
-		cookie = ledger_cookie_at(ledger, mapping->file, mapping->offset);
+	cookie = ledger_mapping_cookie(ledger, mapping);
 	if (!cookie)
 		return false;
-	*region = cookie->alias_of != EVENT_REGION_UNKNOWN ? cookie->alias_of : cookie->region;
+	*region = cookie_region(cookie);
 	start = cookie->dialect != DIALECT_DMA_BUF ? bar_start(mapping->device, *region)
 		: cookie->ranges == 1              ? cookie->phys_start
 						   : 0;

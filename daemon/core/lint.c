@@ -98,15 +98,6 @@ static bool cookies_are_known(const struct lints *lints, const struct device_fil
 	return !lints->watch.missing || lints->watch.missing_ns < file->opened_ns;
 }
 
-static const struct cookie *cookie_of(const struct ledger *ledger, const struct mapping *mapping)
-{
-	if (mapping->cookie)
-		return mapping->cookie;
-	if (mapping->source != SOURCE_VFIO || !mapping->offset_known)
-		return NULL;
-	return ledger_cookie_at(ledger, mapping->file, mapping->offset);
-}
-
 static bool is_unissued(const struct lints *lints, const struct ledger *ledger, const struct mapping *mapping)
 {
 	return mapping->source == SOURCE_VFIO && mapping->offset_known && !mapping->from_id &&
@@ -117,12 +108,6 @@ static bool is_unissued(const struct lints *lints, const struct ledger *ledger, 
 static bool is_mutable(const struct cookie *cookie)
 {
 	return cookie && (cookie->mapped_types & (cookie->mapped_types - 1));
-}
-
-/* The region that a cookie reaches, whatever number it has. */
-static uint32_t region_of(const struct cookie *cookie)
-{
-	return cookie->alias_of != EVENT_REGION_UNKNOWN ? cookie->alias_of : cookie->region;
 }
 
 /* A cookie issued before @cookie on the same file for the same thing, at another offset. */
@@ -136,7 +121,7 @@ static const struct cookie *issued_before(const struct cookie *cookie)
 	DL_FOREACH2 (cookie->file->cookie_list, other, file_next) {
 		if (other == cookie)
 			return NULL;
-		if (other->dialect == cookie->dialect && region_of(other) == region_of(cookie) &&
+		if (other->dialect == cookie->dialect && cookie_region(other) == cookie_region(cookie) &&
 		    (other->attributes & attributes) == (cookie->attributes & attributes) &&
 		    other->offset != cookie->offset)
 			return other;
@@ -155,7 +140,7 @@ static bool judge(const struct lints *lints, const struct ledger *ledger, const 
 	if (change->kind == CHANGE_REFUSED)
 		return false;
 	if (event->header.type == EVENT_MAP && mapping) {
-		cookie = cookie_of(ledger, mapping);
+		cookie = ledger_mapping_cookie(ledger, mapping);
 		ret->region = mapping->region;
 		ret->offset = mapping->offset;
 		ret->kind = LINT_UNISSUED_OFFSET;
@@ -169,7 +154,7 @@ static bool judge(const struct lints *lints, const struct ledger *ledger, const 
 		const struct cookie *before = issued_before(cookie);
 
 		ret->kind = LINT_UNSTABLE_COOKIE;
-		ret->region = region_of(cookie);
+		ret->region = cookie_region(cookie);
 		ret->offset = cookie->offset;
 		ret->other_offset = before ? before->offset : 0;
 		return before;

@@ -323,13 +323,6 @@ static void put_guest_wc(struct row *row, const struct ledger *ledger, const str
 		 ledger_arch(ledger) == MEMTYPE_ARCH_ARM64 && mapping->vm_flags);
 }
 
-const struct cookie *mapping_cookie(const struct ledger *ledger, const struct mapping *mapping)
-{
-	if (mapping->cookie || mapping->source != SOURCE_VFIO || !mapping->offset_known)
-		return mapping->cookie;
-	return ledger_cookie_at(ledger, mapping->file, mapping->offset);
-}
-
 static void put_verdict(struct row *row, const struct ledger *ledger, const struct policy *policy,
 			const struct mapping *mapping)
 {
@@ -350,7 +343,7 @@ static uint32_t mapping_region(const struct ledger *ledger, const struct mapping
 struct json_object *snapshot_mapping_row(const struct ledger *ledger, const struct policy *policy,
 					 const struct mapping *mapping, const struct snapshot_clock *clock)
 {
-	const struct cookie *cookie = mapping_cookie(ledger, mapping);
+	const struct cookie *cookie = ledger_mapping_cookie(ledger, mapping);
 	const struct process *owner = mapping->owner;
 	enum memtype requested = ledger_requested(ledger, mapping);
 	uint32_t region = mapping_region(ledger, mapping);

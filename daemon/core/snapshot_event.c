@@ -209,7 +209,7 @@ static void put_mapping(struct row *row, const struct ledger *ledger, const stru
 			const struct subject *subject)
 {
 	const struct mapping mapping = told_mapping(event, subject->mapping);
-	const struct cookie *cookie = mapping_cookie(ledger, &mapping);
+	const struct cookie *cookie = ledger_mapping_cookie(ledger, &mapping);
 	bool known = mapping.start < mapping.end, phys_known = known && mapping.phys_known;
 	uint64_t size = mapping.end - mapping.start;
 
@@ -257,7 +257,7 @@ static void put_pages(struct row *row, const struct ledger *ledger, const struct
 		      const struct subject *subject)
 {
 	const struct mapping *mapping = subject->mapping;
-	const struct cookie *cookie = mapping ? mapping_cookie(ledger, mapping) : NULL;
+	const struct cookie *cookie = mapping ? ledger_mapping_cookie(ledger, mapping) : NULL;
 	struct page_run runs[EVENT_RUNS_MAX];
 	const struct mapping told = told_pages(&event->pages, runs);
 	bool known = told.start < told.end, phys_known;

@@ -7,9 +7,6 @@
 #include "core/rows.h"
 #include "core/snapshot.h"
 
-/* The cookie through which @mapping was made, or NULL. */
-const struct cookie *mapping_cookie(const struct ledger *ledger, const struct mapping *mapping);
-
 /* Value of the key `effective`; NULL: unknown. */
 const char *effective_name(const struct effective *effective);
 
