@@ -140,6 +140,13 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } calls SEC(".maps");
 
+/*
+ * Zero, which the verifier does not know. Linux 6.1 verifies a callback for its first run only, from what is
+ * on the stack then, and removes the branches that are not taken there. So what a callback changes on the
+ * stack, and reads, has to begin as this.
+ */
+static volatile __u64 zero_in_callbacks;
+
 static __always_inline struct enforcer *enforcer_get(void)
 {
 	__u32 zero = 0;

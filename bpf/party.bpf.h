@@ -24,6 +24,14 @@ struct match_context {
 	const char *text;
 };
 
+static __always_inline void match_begin(struct policy_match *match)
+{
+	__u32 zero = zero_in_callbacks;
+
+	match->at = match->op = match->star_at = match->star_op = zero;
+	match->done = match->matched = zero;
+}
+
 static long match_step(__u32 i, struct match_context *c)
 {
 	return policy_match_step(&c->match, c->pattern, c->text);
@@ -36,6 +44,7 @@ static __always_inline bool text_matches(const struct policy_pattern *pattern, c
 
 	if (!pattern->length)
 		return 1;
+	match_begin(&c.match);
 	bpf_loop(POLICY_MATCH_STEPS, match_step, &c, 0);
 	return c.match.matched;
 }

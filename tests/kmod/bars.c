@@ -84,11 +84,15 @@ static enum bar_state wanted_state(const struct wc_mode *mode, u32 bar)
 	return BAR_STOCK;
 }
 
-/* bars_lock held for writing. */
+/*
+ * bars_lock held for writing, and map_lock. No fault may come between two mappings of a BAR: on 6.1 it would reserve
+ * its pages with a type that nobody could agree with again.
+ */
 static int bars_apply(struct test_device *t)
 {
 	int r = 0, replaced;
 
+	down_write(&t->core.memory_lock);
 	for (u32 bar = 0; bar < PCI_STD_NUM_BARS; bar++) {
 		if (!bar_can_mmap(t, bar))
 			continue;
@@ -96,6 +100,7 @@ static int bars_apply(struct test_device *t)
 		if (r == 0)
 			r = replaced;
 	}
+	up_write(&t->core.memory_lock);
 	return r;
 }
 

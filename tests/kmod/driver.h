@@ -7,7 +7,7 @@
  * mappings in every way that drivers do. For tests only: it lets its user create what production drivers have
  * to prevent.
  *
- * Locks, outermost first: bars_lock, mmap_lock (the kernel's), map_lock. read and write hold bars_lock while
+ * Locks, outermost first: bars_lock, mmap_lock (the kernel's), map_lock, core.memory_lock. read and write hold bars_lock while
  * they copy from and to user memory; mmap comes with mmap_lock held and so never takes bars_lock.
  */
 
