@@ -14,7 +14,6 @@ static __always_inline bool place_file(struct request *q, struct file *file, __u
 {
 	bool variant;
 
-	q->what = REQUEST_COOKIE;
 	q->place.region = region < EVENT_BARS ? region : EVENT_REGION_UNKNOWN;
 	q->place.source = SOURCE_VFIO;
 	q->place.type = MEMTYPE_WC;
@@ -23,8 +22,8 @@ static __always_inline bool place_file(struct request *q, struct file *file, __u
 
 static __always_inline bool wants_mmap_attrs(struct request *q, struct file *file, const void *arg)
 {
-	struct cookie_at find = {.file = (__u64)file, .region = EVENT_REGION_UNKNOWN,
-				 .found = zero_in_callbacks};
+	struct cookie_at find = {
+		.file = (__u64)file, .region = EVENT_REGION_UNKNOWN, .found = zero_in_callbacks};
 	struct mmap_attrs attrs = {};
 
 	if (bpf_probe_read_user(&attrs, sizeof(attrs), arg) || !(attrs.attrs & MMAP_ATTRS_WC))

@@ -25,11 +25,19 @@ const volatile __u64 strict_iomem_checks_address = 0;
 /* -- deciding
  * -------------------------------------------------------------------------------------------------- */
 
-static long judge_again(__u32 i, struct judgement *j)
+static long judge_mapping(__u32 i, struct judgement *j)
 {
 	struct enforcer *e = enforcer_get();
 
-	return !e || judged(e, j);
+	return !e || judged(e, j, REQUEST_MMAP);
+}
+
+/* Apart, as the verifier is not to follow what is for mappings only in programs for ioctls. */
+static long judge_cookie(__u32 i, struct judgement *j)
+{
+	struct enforcer *e = enforcer_get();
+
+	return !e || judged(e, j, REQUEST_COOKIE);
 }
 
 /* Without memory nothing can be looked at: only OnUnknown says something. */
@@ -46,14 +54,18 @@ static __always_inline int no_request(struct enforcer *e, __u64 generation)
 }
 
 /* Judges, counts and tells. Returns 1 if it is denied. */
-static __always_inline int decide(struct enforcer *e, struct request *q)
+static __always_inline int decide(struct enforcer *e, struct request *q, __u32 what)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct judgement j = {.q = q};
 
 	j.node = (__u64)task->group_leader->cgroups->dfl_cgrp->kn;
 	j.bank = &e->banks[0];
-	bpf_loop(POLICY_CHANGES_MAX, judge_again, &j, 0);
+	q->what = what;
+	if (what == REQUEST_MMAP)
+		bpf_loop(POLICY_CHANGES_MAX, judge_mapping, &j, 0);
+	else
+		bpf_loop(POLICY_CHANGES_MAX, judge_cookie, &j, 0);
 	if (!q->generation)
 		return 0;
 	count(e, &q->verdict);
@@ -119,7 +131,7 @@ static __always_inline int decide_mapping(struct file *file, __u32 copy)
 	if (!place_of(&q->place, file, q->asked.offset, q->asked.size) ||
 	    (q->place.refused && !q->asked.unknown))
 		goto out;
-	r = decide(e, q) ? -EPERM : 0;
+	r = decide(e, q, REQUEST_MMAP) ? -EPERM : 0;
 	if (!r)
 		note_call(task, q, copy);
 out:
@@ -186,7 +198,7 @@ static __always_inline int cookie_asked(struct file *file, unsigned int cmd, uns
 		return no_request(e, generation);
 	current_call(&q->asked);
 	if (wants_wc_cookie(q, file, cmd, (const void *)arg)) {
-		r = decide(e, q) ? -EPERM : 0;
+		r = decide(e, q, REQUEST_COOKIE) ? -EPERM : 0;
 		if (!r && copy)
 			note_call(task, q, copy);
 	}
@@ -441,7 +453,7 @@ int adopt(struct bpf_iter__bpf_map_elem *ctx)
 	struct vma_entry *entry = ctx->value, *still;
 	struct enforcer *e = enforcer_get();
 	const __u64 *address = ctx->key;
-	struct hold unplaced = {};
+	struct hold unplaced = {}, *hold;
 	__u64 key, id;
 	struct binding *b;
 
@@ -463,8 +475,9 @@ int adopt(struct bpf_iter__bpf_map_elem *ctx)
 		}
 		/* What went meanwhile did not find its hold. */
 		still = bpf_map_lookup_elem(&vmas, &key);
-		if (!still || still->mapping_id != id)
-			hold_release(key, b->bar);
+		hold = bpf_map_lookup_elem(&holds, &key);
+		if ((!still || still->mapping_id != id) && hold)
+			hold_release(key, hold);
 	}
 	bpf_map_delete_elem(&bindings, &key);
 	return 0;
@@ -527,18 +540,20 @@ int tidy_holds(struct bpf_iter__bpf_map_elem *ctx)
 	struct hold *hold = ctx->value;
 	__u64 key, bar_key;
 	struct bar *bar;
+	__u32 at;
 	int held = 0;
 
 	if (!address || !hold)
 		return 0;
 	key = *address;
 	bar_key = hold->bar;
+	at = hold->at;
 	if (bpf_map_lookup_elem(&vmas, &key))
 		return 0;
 	bar = bpf_map_lookup_elem(&bars, &bar_key);
 	if (bar) {
 		bpf_spin_lock(&bar->lock);
-		held = extent_is_held(&bar->table, key);
+		held = extent_is_held(&bar->table, at, key);
 		bpf_spin_unlock(&bar->lock);
 	}
 	if (!held)

@@ -16,15 +16,17 @@ static __always_inline void hold_untracked(struct bar *bar)
 		__sync_fetch_and_add(&bar->table.untracked, 1);
 }
 
-static __always_inline void hold_release(__u64 vma, __u64 bar_key)
+static __always_inline void hold_release(__u64 vma, const struct hold *hold)
 {
+	__u64 bar_key = hold->bar;
+	__u32 at = hold->at;
 	struct bar *bar = bpf_map_lookup_elem(&bars, &bar_key);
 
 	bpf_map_delete_elem(&holds, &vma);
 	if (!bar)
 		return;
 	bpf_spin_lock(&bar->lock);
-	extent_release(&bar->table, vma);
+	extent_release(&bar->table, at, vma);
 	bpf_spin_unlock(&bar->lock);
 }
 
@@ -51,15 +53,17 @@ static __always_inline void hold_cancel(struct call *call)
 {
 	__u64 task = (__u64)bpf_get_current_task_btf();
 	struct bar *bar;
+	__u32 at;
 
 	if (!call || !call->pending)
 		return;
 	call->pending = 0;
+	at = call->at;
 	bar = bpf_map_lookup_elem(&bars, &call->bar);
 	if (!bar)
 		return;
 	bpf_spin_lock(&bar->lock);
-	extent_cancel(&bar->table, task);
+	extent_cancel(&bar->table, at, task);
 	bpf_spin_unlock(&bar->lock);
 }
 
@@ -71,7 +75,7 @@ struct binding {
 	__u64 bar; /* key */
 	__u32 keep_range, learns;
 	__u32 missed; /* 1: count a lack of room for the audit */
-	__u32 reserved;
+	__u32 at;     /* slot */
 };
 
 /* As struct request: a place for it that is not on the stack. When full, the mapping is untracked. */
@@ -91,25 +95,46 @@ static __always_inline struct binding *binding_get(__u64 key)
 	return bpf_map_lookup_elem(&bindings, &key);
 }
 
+/* A global function, which the verifier follows once and not at each call. */
+int bar_bind(struct binding *b)
+{
+	enum extent_bound bound;
+	struct bar *bar;
+	__u64 key;
+
+	if (!b)
+		return EXTENT_NO_ROOM;
+	key = b->bar;
+	bar = bpf_map_lookup_elem(&bars, &key);
+	if (!bar)
+		return EXTENT_NO_ROOM;
+	bpf_spin_lock(&bar->lock);
+	bound = extent_bind(&bar->table, &b->fresh, b->keep_range);
+	b->at = bar->table.found;
+	if (b->learns)
+		extent_learn(&bar->table, b->fresh.type);
+	bpf_spin_unlock(&bar->lock);
+	return bound;
+}
+
 /* Gives b->fresh its bytes; the hold comes first, as an extent without one counts as gone. False: no room. */
 static __always_inline bool bind(struct binding *b, __u32 ran)
 {
 	struct hold hold = {.bar = b->bar, .check = b->asked.check, .ran = ran};
 	struct bar *bar = bar_get(b->bar);
-	enum extent_bound bound;
 	__u64 key = b->fresh.vma;
+	struct hold *held;
 
 	if (!bar || bpf_map_update_elem(&holds, &key, &hold, BPF_ANY)) {
 		hold_untracked(bar);
 		return false;
 	}
-	bpf_spin_lock(&bar->lock);
-	bound = extent_bind(&bar->table, &b->fresh, b->keep_range);
-	if (b->learns)
-		extent_learn(&bar->table, b->fresh.type);
-	bpf_spin_unlock(&bar->lock);
-	if (bound != EXTENT_NO_ROOM)
+	if (bar_bind(b) != EXTENT_NO_ROOM) {
+		held = bpf_map_lookup_elem(&holds, &key);
+		if (held)
+			held->at = b->at;
 		return true;
+	}
 	bpf_map_delete_elem(&holds, &key);
 	hold_untracked(NULL);
 	if (b->missed)
@@ -170,7 +195,7 @@ static __always_inline void bind_placed(struct binding *b, struct call *call, __
 	}
 	hold = bpf_map_lookup_elem(&holds, &key);
 	if (hold && hold->bar != b->bar)
-		hold_release(key, hold->bar);
+		hold_release(key, hold);
 	if (call && call->pending && call->bar != b->bar)
 		hold_cancel(call);
 	if (e && e->generation && !known && b->place.source != SOURCE_OTHER)
@@ -302,7 +327,7 @@ static __always_inline int pending_mapped(struct vm_area_struct *vma, int ret, _
 	mapping.delta = (vma->vm_start >> page_shift) - vma->vm_pgoff;
 	mapping.page_delta = (__s64)call->first - (__s64)vma->vm_pgoff;
 	mapping.type = memtype_from_prot(MEMTYPE_ARCH_BPF, vma->vm_page_prot.pgprot);
-	at = call->at;
+	at = hold.at = call->at;
 	learns = call->flags & EXTENT_LEARNS;
 	hold.bar = bar_key;
 	hold.check = asked.check;
@@ -332,6 +357,7 @@ static __always_inline void hold_copy(__u64 orig, __u64 copy, __u32 ran)
 	enum extent_copied copied;
 	struct asked asked = {};
 	struct bar *bar;
+	__u32 at;
 
 	if (!known)
 		return;
@@ -349,7 +375,7 @@ static __always_inline void hold_copy(__u64 orig, __u64 copy, __u32 ran)
 		return;
 	}
 	if (old && old->bar != hold.bar)
-		hold_release(copy, old->bar);
+		hold_release(copy, old);
 	bar = bpf_map_lookup_elem(&bars, &hold.bar);
 	if (bpf_map_update_elem(&holds, &copy, &hold, BPF_ANY)) {
 		hold_untracked(bar);
@@ -359,11 +385,16 @@ static __always_inline void hold_copy(__u64 orig, __u64 copy, __u32 ran)
 		return;
 	bpf_spin_lock(&bar->lock);
 	copied = extent_copy(&bar->table, orig, copy, &by);
+	at = bar->table.found;
 	bpf_spin_unlock(&bar->lock);
 	if (copied == EXTENT_COPY_NO_ROOM) {
 		bpf_map_delete_elem(&holds, &copy);
 		hold_untracked(NULL);
+		return;
 	}
+	old = bpf_map_lookup_elem(&holds, &copy);
+	if (old)
+		old->at = at;
 }
 
 static __always_inline void hold_end(__u64 vma)
@@ -371,7 +402,7 @@ static __always_inline void hold_end(__u64 vma)
 	struct hold *hold = bpf_map_lookup_elem(&holds, &vma);
 
 	if (hold)
-		hold_release(vma, hold->bar);
+		hold_release(vma, hold);
 }
 
 #endif

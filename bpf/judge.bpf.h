@@ -62,13 +62,20 @@ struct judgement {
  * Takes in what @sets say; @reason is why something in them is not known. Returns 1 if that is a denial,
  * which ends it. What OnUnknown allowed is told before what a rule logs, and that before what a rule allows.
  */
-static __always_inline int take(struct request *q, const struct policy_bank *bank, __u16 kind,
-				struct policy_sets sets, __u16 reason)
+int take(struct request *q, const struct policy_bank *bank, const struct policy_sets *known, __u32 kind,
+	 __u32 reason)
 {
-	struct verdict *v = &q->verdict;
-	__u64 first = sets.yes & -sets.yes;
-	int denies = policy_denies(bank, sets);
+	struct policy_sets sets;
+	struct verdict *v;
+	__u64 first;
+	int denies;
 
+	if (!q || !bank || !known)
+		return 1;
+	v = &q->verdict;
+	sets = *known;
+	first = sets.yes & -sets.yes;
+	denies = policy_denies(bank, sets);
 	if (policy_unsure(bank, sets)) {
 		denies = bank->on_unknown == POLICY_DENY;
 		if (!denies && v->unknown)
@@ -198,7 +205,7 @@ static __noinline int met(struct judgement *j)
 	__u16 logged = q->verdict.logged, unknown = q->verdict.unknown;
 	int unsure = policy_unsure(j->bank, sets), denied;
 
-	denied = take(q, j->bank, POLICY_ALIAS, sets,
+	denied = take(q, j->bank, &sets, POLICY_ALIAS,
 		      q->place.type == MEMTYPE_UNKNOWN || other->type == MEMTYPE_UNKNOWN
 			      ? POLICY_UNKNOWN_TYPE
 			      : POLICY_UNKNOWN_PARTY);
@@ -208,6 +215,25 @@ static __noinline int met(struct judgement *j)
 	}
 	q->ask.noted |= unsure ? EXTENT_NOTED_UNSURE : EXTENT_NOTED_LOG;
 	return denied;
+}
+
+/* A global function, which the verifier follows once and not at each call. */
+int bar_reserve(struct request *q)
+{
+	enum extent_outcome outcome;
+	struct bar *bar;
+	__u64 key;
+
+	if (!q)
+		return EXTENT_FULL;
+	key = q->place.bar;
+	bar = bpf_map_lookup_elem(&bars, &key);
+	if (!bar)
+		return EXTENT_FULL;
+	bpf_spin_lock(&bar->lock);
+	outcome = extent_reserve(&bar->table, &q->ask);
+	bpf_spin_unlock(&bar->lock);
+	return outcome;
 }
 
 /*
@@ -220,14 +246,13 @@ static long try_to_reserve(__u32 i, struct judgement *j)
 	enum extent_outcome outcome;
 	enum extent_truth truth;
 	struct bar *bar = bar_get(q->place.bar);
+	int denied;
 
 	if (!bar) {
 		q->settled = 1;
 		return 1;
 	}
-	bpf_spin_lock(&bar->lock);
-	outcome = extent_reserve(&bar->table, &q->ask);
-	bpf_spin_unlock(&bar->lock);
+	outcome = bar_reserve(q);
 	if (outcome == EXTENT_RESERVED || outcome == EXTENT_FULL) {
 		q->reserved = outcome == EXTENT_RESERVED;
 		q->settled = 1;
@@ -253,8 +278,9 @@ static long try_to_reserve(__u32 i, struct judgement *j)
 		bpf_spin_unlock(&bar->lock);
 		return 0;
 	}
-	q->settled = met(j);
-	return q->settled;
+	denied = met(j);
+	q->settled = denied != 0;
+	return denied != 0;
 }
 
 /* Each attempt but a few puts one slot right. */
@@ -267,7 +293,7 @@ static __always_inline void give_back(struct request *q)
 	if (!bar || !q->reserved)
 		return;
 	bpf_spin_lock(&bar->lock);
-	extent_cancel(&bar->table, q->ask.fresh.task);
+	extent_cancel(&bar->table, q->ask.at, q->ask.fresh.task);
 	bpf_spin_unlock(&bar->lock);
 	q->reserved = 0;
 }
@@ -281,7 +307,7 @@ static __always_inline void judge_alias(struct judgement *j)
 	struct bar *bar;
 
 	if (q->asked.unknown || q->place.unknown) {
-		take(q, j->bank, POLICY_ALIAS, sets, q->asked.unknown ? q->asked.unknown : q->place.unknown);
+		take(q, j->bank, &sets, POLICY_ALIAS, q->asked.unknown ? q->asked.unknown : q->place.unknown);
 		return;
 	}
 	fill_pairs(j);
@@ -295,7 +321,7 @@ static __always_inline void judge_alias(struct judgement *j)
 		reason = POLICY_UNKNOWN_BUSY;
 	else if (!bar || !q->reserved || bar->table.untracked)
 		reason = POLICY_UNKNOWN_FULL;
-	if (reason && take(q, j->bank, POLICY_ALIAS, sets, reason))
+	if (reason && take(q, j->bank, &sets, POLICY_ALIAS, reason))
 		give_back(q);
 }
 
@@ -327,7 +353,7 @@ static __noinline int judge_promotion(struct judgement *j)
 					 [policy_index(turned, MEMTYPE_TYPES)];
 	sets.yes &= of_types;
 	sets.maybe &= of_types;
-	denied = take(q, j->bank, POLICY_PROMOTION, sets,
+	denied = take(q, j->bank, &sets, POLICY_PROMOTION,
 		      type == MEMTYPE_UNKNOWN ? POLICY_UNKNOWN_TYPE : POLICY_UNKNOWN_PARTY);
 	if (q->verdict.kind == POLICY_PROMOTION)
 		q->verdict.given = turned;
@@ -366,18 +392,18 @@ static __noinline int judge_request(struct judgement *j)
 		reason = POLICY_UNKNOWN_TYPE;
 	else if (q->place.region == EVENT_REGION_UNKNOWN)
 		reason = POLICY_UNKNOWN_RANGE;
-	return take(q, j->bank, POLICY_REQUEST, sets, reason);
+	return take(q, j->bank, &sets, POLICY_REQUEST, reason);
 }
 
-static __always_inline void judge(struct judgement *j)
+static __always_inline void judge(struct judgement *j, __u32 what)
 {
-	if (!judge_request(j) && j->q->what == REQUEST_MMAP && !judge_promotion(j))
+	if (!judge_request(j) && what == REQUEST_MMAP && !judge_promotion(j))
 		judge_alias(j);
 }
 
 #define POLICY_CHANGES_MAX 4
 
-static __always_inline bool judged(struct enforcer *e, struct judgement *j)
+static __always_inline bool judged(struct enforcer *e, struct judgement *j, __u32 what)
 {
 	struct request *q = j->q;
 
@@ -385,7 +411,7 @@ static __always_inline bool judged(struct enforcer *e, struct judgement *j)
 	if (!q->generation)
 		return true;
 	j->bank = &e->banks[q->generation & 1];
-	judge(j);
+	judge(j, what);
 	/* Meanwhile the bank may have become that of another policy. */
 	if (*(volatile __u64 *)&e->generation - q->generation < 2)
 		return true;

@@ -324,8 +324,8 @@ static __always_inline bool place_vfio_device(struct place *place, struct file *
 static __always_inline void place_by_cookie(struct place *place, struct file *file, __u64 offset, __u64 size,
 					    bool explicitly)
 {
-	struct cookie_at find = {.file = (__u64)file, .file_id = place->file_id, .offset = offset,
-				 .found = zero_in_callbacks};
+	struct cookie_at find = {
+		.file = (__u64)file, .file_id = place->file_id, .offset = offset, .found = zero_in_callbacks};
 	__u64 mask = (1ULL << page_shift) - 1;
 
 	bpf_for_each_map_elem(&cookies, find_cookie_at, &find, 0);

@@ -106,19 +106,25 @@ struct extent_ask {
 	struct extent other; /* out: EXTENT_MET, EXTENT_STALE */
 };
 
-/* Whether the mapping of @other, alive, makes a difference for what @sets say: a denial, a doubt, or a
- * record. */
-static inline int extent_matters(__u64 deny, __u64 log, __u32 noted, struct policy_sets sets)
+/* All bits if @x is not 0. */
+static inline __u64 extent_all_if(__u64 x)
+{
+	return (__u64)((__s64)(x | -x) >> 63);
+}
+
+/*
+ * Whether the mapping of @other, alive, makes a difference for what @sets say: a denial, a doubt (see
+ * policy_unsure()), or a record. Without branches, each of which the verifier would follow in every slot.
+ */
+static inline __u64 extent_matters(const struct extent_ask *ask, struct policy_sets sets)
 {
 	__u64 first = sets.yes & -sets.yes;
-	__u64 before = first ? sets.maybe & (first - 1) : sets.maybe;
-	int unsure = first & deny ? (before & ~deny) != 0 : (before & deny) != 0;
+	__u64 denial = first & ask->deny, log = first & ask->log;
+	__u64 doubt = extent_all_if(sets.maybe & (first - 1) & (ask->deny ^ extent_all_if(denial)));
+	__u64 noted_log = extent_all_if(ask->noted & EXTENT_NOTED_LOG);
+	__u64 noted_doubt = extent_all_if(ask->noted & EXTENT_NOTED_UNSURE);
 
-	if (unsure)
-		return !(noted & EXTENT_NOTED_UNSURE);
-	if (first & deny)
-		return 1;
-	return (first & log) && !(noted & EXTENT_NOTED_LOG);
+	return (doubt & ~noted_doubt) | (~doubt & (denial | (log & ~noted_log)));
 }
 
 /*
@@ -158,7 +164,7 @@ static inline enum extent_outcome extent_reserve(struct extent_table *t, struct 
 			break;
 		}
 		sets = policy_and(sets, policy_or(ask->fresh.party, slot->party));
-		if (extent_matters(ask->deny, ask->log, ask->noted, sets)) {
+		if (extent_matters(ask, sets)) {
 			t->found = i;
 			t->outcome = EXTENT_MET;
 			break;
@@ -197,7 +203,7 @@ enum extent_bound {
 /*
  * The mapping @fresh (all but the party is known of it) exists now: what its task had pending becomes that,
  * with the party of then, and with the range of then if @keep_range. Without anything pending it takes a
- * slot. What was known under the address of its VMA is gone.
+ * slot. What was known under the address of its VMA is gone. @t->found: its slot.
  */
 static inline enum extent_bound extent_bind(struct extent_table *t, const struct extent *fresh,
 					    int keep_range)
@@ -250,6 +256,7 @@ static inline enum extent_bound extent_bind(struct extent_table *t, const struct
 	slot->state = EXTENT_MAPPED;
 	if (t->n <= at)
 		t->n = at + 1;
+	t->found = at;
 	return EXTENT_ADDED;
 }
 
@@ -278,53 +285,33 @@ static inline __attribute__((always_inline)) int extent_bind_at(struct extent_ta
 	return 1;
 }
 
-/* The mmap of @task failed, or was denied after all. Returns 1 if it had something pending. */
-static inline int extent_cancel(struct extent_table *t, __u64 task)
+/* The mmap of @task, which has the slot @at pending, failed or was denied after all. Returns 1 if it was
+ * there. */
+static inline int extent_cancel(struct extent_table *t, __u32 at, __u64 task)
 {
-	t->found = EXTENT_NONE;
-	for (__u32 i = 0; i < EXTENTS_MAX; i++) {
-		struct extent *slot = &t->slots[i];
+	struct extent *slot = extent_slot(t, at);
 
-		if (i >= *(volatile __u32 *)&t->n)
-			break;
-		if (slot->state != EXTENT_PENDING || slot->task != task)
-			continue;
-		slot->state = EXTENT_FREE;
-		t->found = i;
-	}
-	return t->found != EXTENT_NONE;
+	if (slot->state != EXTENT_PENDING || slot->task != task)
+		return 0;
+	slot->state = EXTENT_FREE;
+	return 1;
 }
 
-/* @vma is gone. Returns 1 if it held something. */
-static inline int extent_release(struct extent_table *t, __u64 vma)
+/* Whether @vma holds the slot @at. */
+static inline int extent_is_held(struct extent_table *t, __u32 at, __u64 vma)
 {
-	t->found = EXTENT_NONE;
-	for (__u32 i = 0; i < EXTENTS_MAX; i++) {
-		struct extent *slot = &t->slots[i];
+	const struct extent *slot = extent_slot(t, at);
 
-		if (i >= *(volatile __u32 *)&t->n)
-			break;
-		if (slot->state != EXTENT_MAPPED || slot->vma != vma)
-			continue;
-		slot->state = EXTENT_FREE;
-		t->found = i;
-	}
-	return t->found != EXTENT_NONE;
+	return slot->state == EXTENT_MAPPED && slot->vma == vma;
 }
 
-/* Whether @vma holds something. */
-static inline int extent_is_held(struct extent_table *t, __u64 vma)
+/* @vma, which holds the slot @at, is gone. Returns 1 if it held it. */
+static inline int extent_release(struct extent_table *t, __u32 at, __u64 vma)
 {
-	t->found = EXTENT_NONE;
-	for (__u32 i = 0; i < EXTENTS_MAX; i++) {
-		const struct extent *slot = &t->slots[i];
-
-		if (i >= *(volatile __u32 *)&t->n)
-			break;
-		if (slot->state == EXTENT_MAPPED && slot->vma == vma)
-			t->found = i;
-	}
-	return t->found != EXTENT_NONE;
+	if (!extent_is_held(t, at, vma))
+		return 0;
+	extent_slot(t, at)->state = EXTENT_FREE;
+	return 1;
 }
 
 enum extent_copied {
@@ -340,7 +327,7 @@ struct extent_copier {
 
 /*
  * The kernel copied @vma to @copy (fork, split, mremap): it holds the same bytes until it is known better. To
- * which process it belongs will be found out when it matters.
+ * which process it belongs will be found out when it matters. @t->found: the slot of the copy.
  */
 static inline enum extent_copied extent_copy(struct extent_table *t, __u64 vma, __u64 copy,
 					     const struct extent_copier *by)
@@ -385,6 +372,7 @@ static inline enum extent_copied extent_copy(struct extent_table *t, __u64 vma, 
 	slot->generation = 0;
 	if (t->n <= at)
 		t->n = at + 1;
+	t->found = at;
 	return EXTENT_COPIED;
 }
 

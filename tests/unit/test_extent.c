@@ -67,6 +67,33 @@ static uint32_t in_use(const struct extent_table *table)
 	return n;
 }
 
+/* The slot of a VMA, or that a task has pending; slot 0 if there is none. */
+static uint32_t slot_of(const struct extent_table *table, enum extent_state state, uint64_t owner)
+{
+	for (uint32_t i = 0; i < EXTENTS_MAX; i++) {
+		const struct extent *slot = &table->slots[i];
+
+		if (slot->state == state && (state == EXTENT_PENDING ? slot->task : slot->vma) == owner)
+			return i;
+	}
+	return 0;
+}
+
+static int cancel(struct extent_table *table, uint64_t task)
+{
+	return extent_cancel(table, slot_of(table, EXTENT_PENDING, task), task);
+}
+
+static int release(struct extent_table *table, uint64_t vma)
+{
+	return extent_release(table, slot_of(table, EXTENT_MAPPED, vma), vma);
+}
+
+static int is_held(struct extent_table *table, uint64_t vma)
+{
+	return extent_is_held(table, slot_of(table, EXTENT_MAPPED, vma), vma);
+}
+
 static enum extent_outcome reserve(struct extent_table *table, uint64_t task, uint32_t first, uint32_t end,
 				   enum memtype type)
 {
@@ -121,8 +148,8 @@ static void test_own_leftover_is_given_back(void **state)
 	assert_int_equal(reserve(table, 1, 0, 4, MEMTYPE_UC), EXTENT_RESERVED);
 	assert_int_equal(in_use(table), 1);
 	assert_int_equal(reserve(table, 2, 0, 4, MEMTYPE_WC), EXTENT_MET);
-	assert_int_equal(extent_cancel(table, 1), 1);
-	assert_int_equal(extent_cancel(table, 1), 0);
+	assert_int_equal(cancel(table, 1), 1);
+	assert_int_equal(cancel(table, 1), 0);
 	assert_int_equal(reserve(table, 2, 0, 4, MEMTYPE_WC), EXTENT_RESERVED);
 	free(table);
 }
@@ -203,7 +230,7 @@ static void test_full(void **state)
 	assert_int_equal(extent_copy(table, 1000, 7000, &by), EXTENT_COPY_NO_ROOM);
 	assert_int_equal(table->untracked, 2);
 	/* One that goes makes room for one. */
-	assert_int_equal(extent_release(table, 1100), 1);
+	assert_int_equal(release(table, 1100), 1);
 	assert_int_equal(reserve(table, 4000, 1000, 1001, MEMTYPE_WC), EXTENT_RESERVED);
 	assert_int_equal(reserve(table, 4001, 1000, 1001, MEMTYPE_WC), EXTENT_FULL);
 	free(table);
@@ -220,6 +247,7 @@ static void test_bind(void **state)
 	fresh.end = 8;
 	assert_int_equal(extent_bind(table, &fresh, 0), EXTENT_ADDED);
 	assert_int_equal(table->slots[0].state, EXTENT_MAPPED);
+	assert_int_equal(table->found, 0);
 	/* The same VMA address again: the one before is gone. */
 	fresh.first = 20;
 	fresh.end = 24;
@@ -237,6 +265,34 @@ static void test_bind(void **state)
 	assert_int_equal(table->slots[1].type, MEMTYPE_WC);
 	assert_int_equal(table->slots[1].generation, GENERATION);
 	assert_int_equal(table->slots[1].file, 201);
+	assert_int_equal(table->found, 1);
+	free(table);
+}
+
+static void test_bind_where_it_is_known(void **state)
+{
+	const struct extent_mapping mapping = {
+		.vma = 100, .file = 101, .delta = 3, .page_delta = 4, .type = MEMTYPE_WC};
+	struct extent_table *table = new_table();
+
+	(void)state;
+	map(table, 9, 900, 0, 4, MEMTYPE_UC);
+	assert_int_equal(reserve(table, 1, 16, 32, MEMTYPE_UNKNOWN), EXTENT_RESERVED);
+	/* Of another task, and in another slot. */
+	assert_int_equal(extent_bind_at(table, 1, 2, &mapping), 0);
+	assert_int_equal(extent_bind_at(table, 0, 1, &mapping), 0);
+	assert_int_equal(extent_bind_at(table, 2, 1, &mapping), 0);
+	assert_int_equal(extent_bind_at(table, 1, 1, &mapping), 1);
+	assert_int_equal(extent_bind_at(table, 1, 1, &mapping), 0);
+	assert_int_equal(in_use(table), 2);
+	assert_int_equal(table->slots[1].state, EXTENT_MAPPED);
+	assert_int_equal(table->slots[1].vma, 100);
+	assert_int_equal(table->slots[1].file, 101);
+	assert_int_equal(table->slots[1].delta, 3);
+	assert_int_equal(table->slots[1].page_delta, 4);
+	assert_int_equal(table->slots[1].type, MEMTYPE_WC);
+	assert_int_equal(table->slots[1].first, 16);
+	assert_int_equal(table->slots[1].end, 32);
 	free(table);
 }
 
@@ -249,16 +305,17 @@ static void test_copy_and_release(void **state)
 	map(table, 1, 100, 0, 16, MEMTYPE_UC);
 	assert_int_equal(extent_copy(table, 555, 556, &by), EXTENT_NO_ORIGINAL);
 	assert_int_equal(extent_copy(table, 100, 101, &by), EXTENT_COPIED);
-	assert_int_equal(extent_is_held(table, 101), 1);
+	assert_int_equal(table->found, 1);
+	assert_int_equal(is_held(table, 101), 1);
 	assert_int_equal(table->slots[1].generation, 0);
 	assert_int_equal(table->slots[1].task, 9);
-	assert_int_equal(extent_release(table, 100), 1);
-	assert_int_equal(extent_release(table, 100), 0);
+	assert_int_equal(release(table, 100), 1);
+	assert_int_equal(release(table, 100), 0);
 	/* The copy still holds the bytes. */
 	table->slots[1].generation = GENERATION;
 	assert_int_equal(reserve(table, 2, 15, 16, MEMTYPE_WC), EXTENT_MET);
-	assert_int_equal(extent_release(table, 101), 1);
-	assert_int_equal(extent_is_held(table, 101), 0);
+	assert_int_equal(release(table, 101), 1);
+	assert_int_equal(is_held(table, 101), 0);
 	assert_int_equal(reserve(table, 2, 15, 16, MEMTYPE_WC), EXTENT_RESERVED);
 	assert_int_equal(in_use(table), 1);
 	free(table);
@@ -301,9 +358,9 @@ static void test_revoke(void **state)
 	table->slots[1].source = SOURCE_SYSFS;
 	table->slots[2].source = SOURCE_SYSFS;
 	assert_int_equal(extent_revoke(table, 0, 4), 1);
-	assert_int_equal(extent_is_held(table, 100), 1);
-	assert_int_equal(extent_is_held(table, 200), 0);
-	assert_int_equal(extent_is_held(table, 300), 1);
+	assert_int_equal(is_held(table, 100), 1);
+	assert_int_equal(is_held(table, 200), 0);
+	assert_int_equal(is_held(table, 300), 1);
 	assert_int_equal(extent_revoke(table, 0, 4), 0);
 	free(table);
 }
@@ -421,7 +478,7 @@ static void random_reserve(struct model *model, struct extent_table *table)
 		assert_true(memtype_conflict(held->type, type));
 		assert_true(ask.other.first < end && ask.other.end > first);
 		assert_true(held->pages[ask.other.first] && held->pages[ask.other.end - 1]);
-		extent_cancel(table, task);
+		cancel(table, task);
 		model_remove(model, true, task);
 		break;
 	case EXTENT_FULL:
@@ -487,6 +544,7 @@ static void random_copy(struct model *model, struct extent_table *table)
 		return;
 	}
 	assert_int_equal(copied, EXTENT_COPIED);
+	assert_int_equal(table->found, slot_of(table, EXTENT_MAPPED, copy));
 	to = model_add(model);
 	*to = *from;
 	to->owner = copy;
@@ -557,8 +615,7 @@ static void test_random_operations(void **state)
 			break;
 		case 9:
 			owner = 1 + below(&model, MODEL_TASKS);
-			assert_int_equal(extent_cancel(table, owner),
-					 model_find(&model, true, owner) != NULL);
+			assert_int_equal(cancel(table, owner), model_find(&model, true, owner) != NULL);
 			model_remove(&model, true, owner);
 			break;
 		case 10:
@@ -566,8 +623,7 @@ static void test_random_operations(void **state)
 			owner = 1000 + below(&model, MODEL_VMAS);
 			if (below(&model, 3) && i / 10000 % 2 == 0)
 				break;
-			assert_int_equal(extent_release(table, owner),
-					 model_find(&model, false, owner) != NULL);
+			assert_int_equal(release(table, owner), model_find(&model, false, owner) != NULL);
 			model_remove(&model, false, owner);
 			break;
 		default:
@@ -589,6 +645,7 @@ int main(void)
 		cmocka_unit_test(test_another_policy_is_stale),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_bind),
+		cmocka_unit_test(test_bind_where_it_is_known),
 		cmocka_unit_test(test_copy_and_release),
 		cmocka_unit_test(test_shrink_and_drop),
 		cmocka_unit_test(test_revoke),
