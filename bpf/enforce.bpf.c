@@ -25,21 +25,6 @@ const volatile __u64 strict_iomem_checks_address = 0;
 /* -- deciding
  * -------------------------------------------------------------------------------------------------- */
 
-static long judge_mapping(__u32 i, struct judgement *j)
-{
-	struct enforcer *e = enforcer_get();
-
-	return !e || judged(e, j, REQUEST_MMAP);
-}
-
-/* Apart, as the verifier is not to follow what is for mappings only in programs for ioctls. */
-static long judge_cookie(__u32 i, struct judgement *j)
-{
-	struct enforcer *e = enforcer_get();
-
-	return !e || judged(e, j, REQUEST_COOKIE);
-}
-
 /* Without memory nothing can be looked at: only OnUnknown says something. */
 static __always_inline int no_request(struct enforcer *e, __u64 generation)
 {
@@ -51,26 +36,6 @@ static __always_inline int no_request(struct enforcer *e, __u64 generation)
 	if (denied)
 		__sync_fetch_and_add(&e->denied, 1);
 	return denied ? -EPERM : 0;
-}
-
-/* Judges, counts and tells. Returns 1 if it is denied. */
-static __always_inline int decide(struct enforcer *e, struct request *q, __u32 what)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct judgement j = {.q = q};
-
-	j.node = (__u64)task->group_leader->cgroups->dfl_cgrp->kn;
-	j.bank = &e->banks[0];
-	q->what = what;
-	if (what == REQUEST_MMAP)
-		bpf_loop(POLICY_CHANGES_MAX, judge_mapping, &j, 0);
-	else
-		bpf_loop(POLICY_CHANGES_MAX, judge_cookie, &j, 0);
-	if (!q->generation)
-		return 0;
-	count(e, &q->verdict);
-	tell(q, &e->banks[q->generation & 1]);
-	return q->verdict.denied;
 }
 
 /* Keeps for the copies and for the end of the mmap what was granted. */
@@ -131,7 +96,7 @@ static __always_inline int decide_mapping(struct file *file, __u32 copy)
 	if (!place_of(&q->place, file, q->asked.offset, q->asked.size) ||
 	    (q->place.refused && !q->asked.unknown))
 		goto out;
-	r = decide(e, q, REQUEST_MMAP) ? -EPERM : 0;
+	r = decide(e, q, JUDGE_MAPPING) ? -EPERM : 0;
 	if (!r)
 		note_call(task, q, copy);
 out:
@@ -163,7 +128,7 @@ int BPF_PROG(decide_mmap, struct file *file)
 
 /*
  * For a call to be skipped by all copies as many other tasks have to be preempted on the CPU, each in another
- * copy. That is counted: struct enforcer, undecided.
+ * copy. Then it is judged when it is mapped: see judge_undecided().
  */
 #define DECIDE_MMAP(name, copy)                                                                              \
 	SEC("fmod_ret/security_mmap_file") int BPF_PROG(name, struct file *file)                             \
@@ -198,7 +163,7 @@ static __always_inline int cookie_asked(struct file *file, unsigned int cmd, uns
 		return no_request(e, generation);
 	current_call(&q->asked);
 	if (wants_wc_cookie(q, file, cmd, (const void *)arg)) {
-		r = decide(e, q, REQUEST_COOKIE) ? -EPERM : 0;
+		r = decide(e, q, JUDGE_COOKIE) ? -EPERM : 0;
 		if (!r && copy)
 			note_call(task, q, copy);
 	}

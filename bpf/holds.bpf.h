@@ -4,7 +4,7 @@
 
 /* Mappings hold extents: from the end of the driver's mmap handler until the kernel frees the VMA. */
 
-#include "validate.bpf.h"
+#include "judge.bpf.h"
 
 static __always_inline void hold_untracked(struct bar *bar)
 {
@@ -172,6 +172,34 @@ static __always_inline void mapping_facts(struct extent *fresh, struct vm_area_s
 	current_identity(&fresh->who);
 }
 
+#define SIGKILL 9
+
+/*
+ * Nobody was asked before this mapping came to be. There is no more to deny: where the policy is against it,
+ * or where that cannot be told and OnUnknown denies, its process ends before it gets to use it.
+ */
+static __noinline int judge_undecided(const struct binding *b)
+{
+	struct enforcer *e = enforcer_get();
+	__u64 task = (__u64)bpf_get_current_task_btf();
+	struct request *q;
+
+	if (!e || !e->generation || b->place.source == SOURCE_OTHER)
+		return 0;
+	__sync_fetch_and_add(&e->undecided, 1);
+	bpf_map_update_elem(&requests, &task, &new_request, BPF_ANY);
+	q = bpf_map_lookup_elem(&requests, &task);
+	if (!q)
+		return 0;
+	q->place = b->place;
+	q->place.type = b->fresh.type;
+	call_arguments(&q->asked);
+	if (decide(e, q, JUDGE_LATE))
+		bpf_send_signal(SIGKILL);
+	bpf_map_delete_elem(&requests, &task);
+	return 0;
+}
+
 static __always_inline void bind_placed(struct binding *b, struct call *call, __u64 pgoff, __u32 ran)
 {
 	struct enforcer *e = enforcer_get();
@@ -198,8 +226,8 @@ static __always_inline void bind_placed(struct binding *b, struct call *call, __
 		hold_release(key, hold);
 	if (call && call->pending && call->bar != b->bar)
 		hold_cancel(call);
-	if (e && e->generation && !known && b->place.source != SOURCE_OTHER)
-		__sync_fetch_and_add(&e->undecided, 1);
+	if (!known)
+		judge_undecided(b);
 	if (!b->bar && e)
 		__sync_fetch_and_add(&e->unplaced, 1);
 	if (b->bar && !bind(b, ran) && known) {
@@ -247,6 +275,16 @@ enum bind_source {
 	BIND_PCI,  /* it is there already */
 };
 
+/* Not inline, as its stack is not needed while a mapping is judged. */
+static __noinline int place_pci(struct place *place, struct pci_dev *pdev, __u32 region, __u64 pgoff,
+				__u64 pages)
+{
+	place->pdev = (__u64)pdev;
+	place->pci_address = pci_address(pdev);
+	place_pages(place, region, pgoff - bar_range(pdev, region).first, pages);
+	return 0;
+}
+
 static __always_inline int mapped(struct file *file, struct vm_area_struct *vma, int ret, __u32 copy,
 				  struct pci_dev *pdev, __u32 region)
 {
@@ -280,12 +318,10 @@ static __always_inline int mapped(struct file *file, struct vm_area_struct *vma,
 	if (has_to_be_placed(call, &b->asked)) {
 		b->place.region = EVENT_REGION_UNKNOWN;
 		if (pdev) {
-			b->place.pdev = (__u64)pdev;
 			b->place.source = (__u64)vma->vm_file->f_op == kernfs_file_fops_address
 						  ? SOURCE_SYSFS
 						  : SOURCE_OTHER;
-			place_pages(&b->place, region, pgoff - bar_range(pdev, region).first,
-				    size >> page_shift);
+			place_pci(&b->place, pdev, region, pgoff, size >> page_shift);
 		} else if (asked_offset(file, (__u64)vma, pgoff, &offset)) {
 			ours = place_of(&b->place, file, offset << page_shift, size);
 		} else {

@@ -395,15 +395,31 @@ static __noinline int judge_request(struct judgement *j)
 	return take(q, j->bank, &sets, POLICY_REQUEST, reason);
 }
 
-static __always_inline void judge(struct judgement *j, __u32 what)
+/* What is judged. Constants, so that the verifier follows only what a program needs of it. */
+enum judging {
+	JUDGE_MAPPING,
+	JUDGE_COOKIE,
+	JUDGE_LATE, /* a mapping that is there already; what it shares bytes with is not looked for */
+};
+
+static __always_inline void judge(struct judgement *j, enum judging what)
 {
-	if (!judge_request(j) && what == REQUEST_MMAP && !judge_promotion(j))
-		judge_alias(j);
+	struct policy_sets sets;
+
+	if (judge_request(j) || what == JUDGE_COOKIE)
+		return;
+	if (what == JUDGE_MAPPING) {
+		if (!judge_promotion(j))
+			judge_alias(j);
+		return;
+	}
+	sets = unknown_of(about(j->q, j->bank, POLICY_ALIAS));
+	take(j->q, j->bank, &sets, POLICY_ALIAS, POLICY_UNKNOWN_SKIPPED);
 }
 
 #define POLICY_CHANGES_MAX 4
 
-static __always_inline bool judged(struct enforcer *e, struct judgement *j, __u32 what)
+static __always_inline bool judged(struct enforcer *e, struct judgement *j, enum judging what)
 {
 	struct request *q = j->q;
 
@@ -516,6 +532,45 @@ static __always_inline void count(struct enforcer *e, const struct verdict *v)
 	asm volatile("" : "+r"(unknown));
 	if (unknown < POLICY_UNKNOWN_REASONS)
 		__sync_fetch_and_add(&e->unknown[unknown], 1);
+}
+
+/* -- deciding
+ * -------------------------------------------------------------------------------------------------- */
+
+#define JUDGE(name, what)                                                                                    \
+	static __attribute__((unused)) long name(__u32 i, struct judgement *j)                               \
+	{                                                                                                    \
+		struct enforcer *e = enforcer_get();                                                         \
+                                                                                                             \
+		return !e || judged(e, j, what);                                                             \
+	}
+
+JUDGE(judge_mapping, JUDGE_MAPPING)
+JUDGE(judge_cookie, JUDGE_COOKIE)
+JUDGE(judge_late, JUDGE_LATE)
+
+/* Judges, counts and tells. Returns nonzero if it is denied. */
+static __always_inline int decide(struct enforcer *e, struct request *q, enum judging what)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct judgement j = {.q = q};
+
+	j.node = (__u64)task->group_leader->cgroups->dfl_cgrp->kn;
+	j.bank = &e->banks[0];
+	q->what = what == JUDGE_COOKIE ? REQUEST_COOKIE : REQUEST_MMAP;
+	if (what == JUDGE_MAPPING)
+		bpf_loop(POLICY_CHANGES_MAX, judge_mapping, &j, 0);
+	else if (what == JUDGE_COOKIE)
+		bpf_loop(POLICY_CHANGES_MAX, judge_cookie, &j, 0);
+	else
+		bpf_loop(POLICY_CHANGES_MAX, judge_late, &j, 0);
+	if (!q->generation)
+		return 0;
+	if (what == JUDGE_LATE && q->verdict.denied)
+		q->verdict.denied = REQUEST_KILLED;
+	count(e, &q->verdict);
+	tell(q, &e->banks[q->generation & 1]);
+	return q->verdict.denied;
 }
 
 #endif

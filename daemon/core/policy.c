@@ -126,6 +126,7 @@ const char *policy_unknown_name(enum policy_unknown unknown)
 		[POLICY_UNKNOWN_ARGUMENTS] = "arguments", [POLICY_UNKNOWN_RANGE] = "range",
 		[POLICY_UNKNOWN_TYPE] = "type",           [POLICY_UNKNOWN_PARTY] = "party",
 		[POLICY_UNKNOWN_FULL] = "full",           [POLICY_UNKNOWN_BUSY] = "busy",
+		[POLICY_UNKNOWN_SKIPPED] = "skipped",
 	};
 
 	return unknown < POLICY_UNKNOWN_REASONS ? names[unknown] : NULL;

@@ -128,7 +128,7 @@ const char *policy_kind_name(enum policy_kind kind);
 const char *policy_mode_name(enum policy_mode mode);
 
 /* Words for people and for JSON why the enforcer could not decide: "arguments", "range", "type", "party",
- * "full", "busy"; NULL for POLICY_KNOWN and outside the enum. */
+ * "full", "busy", "skipped"; NULL for POLICY_KNOWN and outside the enum. */
 const char *policy_unknown_name(enum policy_unknown unknown);
 
 #endif

@@ -484,6 +484,7 @@ static bool peer_is_open(const struct event_request *request)
 	case POLICY_UNKNOWN_RANGE:
 	case POLICY_UNKNOWN_FULL:
 	case POLICY_UNKNOWN_BUSY:
+	case POLICY_UNKNOWN_SKIPPED:
 		return true;
 	default:
 		return !(request->party.flags & PARTY_RANGE_KNOWN);

@@ -21,7 +21,7 @@ bool request_is_good(const struct event_request *request)
 	if (request->pci_address >> PCI_ADDRESS_BITS && request->flags & EVENT_MAPPING_DEVICE_KNOWN)
 		return false;
 	return request->what <= REQUEST_COOKIE && request->kind < POLICY_KINDS &&
-	       request->action < POLICY_ACTIONS && request->denied <= 1 &&
+	       request->action < POLICY_ACTIONS && request->denied <= REQUEST_KILLED &&
 	       request->unknown < POLICY_UNKNOWN_REASONS && request->given < MEMTYPE_TYPES &&
 	       request->has_peer <= 1 && party_is_good(&request->party) &&
 	       (!request->has_peer || party_is_good(&request->peer));
@@ -30,7 +30,7 @@ bool request_is_good(const struct event_request *request)
 const char *request_verdict_name(const struct event_request *request)
 {
 	if (request->denied)
-		return request->action == POLICY_KILL ? "kill" : "deny";
+		return request->denied == REQUEST_KILLED || request->action == POLICY_KILL ? "kill" : "deny";
 	return request->action == POLICY_LOG ? "log" : "allow";
 }
 
@@ -81,6 +81,8 @@ static const char *why_unknown(unsigned int unknown)
 		return "the kernel's table of mappings of this BAR is full, so others cannot be ruled out";
 	case POLICY_UNKNOWN_BUSY:
 		return "others kept changing the table of mappings meanwhile";
+	case POLICY_UNKNOWN_SKIPPED:
+		return "the kernel skipped the programs that decide, so it was mapped before it was judged";
 	default:
 		return NULL;
 	}
@@ -167,7 +169,9 @@ char *request_explain(const struct ledger *ledger, const struct event *event, ch
 	bool decided = request->rule[0] || request->unknown;
 
 	add_process(&sentence, &event->header.who);
-	sentence_add(&sentence, request->denied ? " was denied " : " was granted ");
+	sentence_add(&sentence, request->denied == REQUEST_KILLED ? " was killed for "
+				: request->denied                 ? " was denied "
+								  : " was granted ");
 	add_request(&sentence, ledger, request);
 	if (decided) {
 		sentence_add(&sentence, " by ");

@@ -159,8 +159,8 @@ static void add_counts(struct status *status, const struct enforcer_counters *no
 		unplaced);
 	add_reason(status, undecided,
 		   "%" PRIu64
-		   " mappings came to be without a verdict, as the kernel skipped the enforcer's programs: "
-		   "see vfiowatch conflicts",
+		   " mappings came to be before they were judged, as the kernel skipped the enforcer's "
+		   "programs: see vfiowatch conflicts",
 		   undecided);
 	add_reason(status, full,
 		   "%" PRIu64

@@ -254,6 +254,12 @@ enum event_request_what {
 	REQUEST_COOKIE = 1, /* an ioctl asked for write-combining */
 };
 
+enum event_request_outcome {
+	REQUEST_GRANTED = 0,
+	REQUEST_DENIED = 1, /* the caller got EPERM */
+	REQUEST_KILLED = 2, /* the mapping was there before it was judged: its process was ended */
+};
+
 enum event_party_flags {
 	PARTY_UNIT_KNOWN = 1 << 0,    /* unit is its unit; empty: it is in none */
 	PARTY_MACHINE_KNOWN = 1 << 1, /* machine is its machine; empty: it is in none */
@@ -283,7 +289,7 @@ struct event_request {
 	__u16 what;                /* enum event_request_what */
 	__u16 kind;                /* enum policy_kind that decided */
 	__u16 action;              /* enum policy_action of the rule; without a rule POLICY_ALLOW */
-	__u16 denied;              /* 1: the caller got EPERM */
+	__u16 denied;              /* enum event_request_outcome */
 	__u16 unknown;             /* enum policy_unknown: why OnUnknown decided */
 	__u32 given;               /* POLICY_PROMOTION: enum memtype that it would have got, else 0 */
 	__u32 has_peer;            /* 1: peer is the mapping whose bytes it shares; with POLICY_ALIAS */

@@ -113,6 +113,7 @@ enum policy_unknown {
 	POLICY_UNKNOWN_PARTY, /* a rule selects by something that is not known of the process or device */
 	POLICY_UNKNOWN_FULL,  /* an in-kernel table is full */
 	POLICY_UNKNOWN_BUSY,  /* others kept changing the table */
+	POLICY_UNKNOWN_SKIPPED, /* the kernel skipped the programs that decide: it is mapped already */
 	POLICY_UNKNOWN_REASONS,
 };
 
@@ -124,7 +125,7 @@ struct enforcer {
 	__u64 decided;    /* requests that got a verdict */
 	__u64 denied;     /* of them */
 	__u64 unknown[POLICY_UNKNOWN_REASONS]; /* of them, that OnUnknown decided */
-	__u64 undecided; /* mappings that came to be without a verdict: the kernel skipped the programs */
+	__u64 undecided; /* mappings that came to be before they had a verdict, and got one then */
 	__u64 unplaced;  /* mappings whose bytes are not known, so that they are compared with nothing */
 	__u64 untracked; /* mappings that found no room in the tables, so that they are compared with nothing
 			  */

@@ -328,6 +328,7 @@ static void test_names(void **state)
 	assert_string_equal(policy_unknown_name(POLICY_UNKNOWN_PARTY), "party");
 	assert_string_equal(policy_unknown_name(POLICY_UNKNOWN_FULL), "full");
 	assert_string_equal(policy_unknown_name(POLICY_UNKNOWN_BUSY), "busy");
+	assert_string_equal(policy_unknown_name(POLICY_UNKNOWN_SKIPPED), "skipped");
 	assert_null(policy_unknown_name(POLICY_UNKNOWN_REASONS));
 }
 

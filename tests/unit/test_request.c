@@ -98,7 +98,7 @@ static void test_malformed(void **state)
 	MALFORMED(request->what = REQUEST_COOKIE + 1);
 	MALFORMED(request->kind = POLICY_KINDS);
 	MALFORMED(request->action = POLICY_ACTIONS);
-	MALFORMED(request->denied = 2);
+	MALFORMED(request->denied = REQUEST_KILLED + 1);
 	MALFORMED(request->unknown = POLICY_UNKNOWN_REASONS);
 	MALFORMED(request->given = MEMTYPE_TYPES);
 	MALFORMED(request->has_peer = 2);

@@ -212,7 +212,8 @@ static void test_enforcing(void **state)
 	expect_text(value(json, "enforcing"), "\"lsm\"");
 	expect_text(value(json, "enforcer"),
 		    "{\"decided\":9,\"denied\":5,\"unknown\":{\"arguments\":11,\"range\":12,\"type\":13,"
-		    "\"party\":14,\"full\":15,\"busy\":16},\"undecided\":1,\"unplaced\":2,\"untracked\":3}");
+		    "\"party\":14,\"full\":15,\"busy\":16,\"skipped\":17},\"undecided\":1,\"unplaced\":2,"
+		    "\"untracked\":3}");
 	json_object_put(json);
 
 	status.enforcing = ENFORCING_FMOD_RET;

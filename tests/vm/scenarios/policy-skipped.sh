@@ -1,0 +1,70 @@
+# vm: --append iomem=relaxed --copy /usr/sbin/bpftool:/usr/bin/bpftool
+# kernels: 6.1
+# A mapping that came to be unasked, as if the kernel had skipped the programs that decide (here they are taken off, and the
+# others are not), is judged when it is there: its process is ended where that would have been denied.
+# shellcheck shell=sh source=lib.sh
+. /tests/lib.sh
+# shellcheck source=policy/lib.sh
+. /tests/policy/lib.sh
+
+# ON-UNKNOWN RULES: enforces that without the programs that decide
+enforce() {
+	[ ! -e $pins ] || stop_daemon
+	printf '[Policy]\nMode=enforce\nOnUnknown=%s\n\n%s\n' "$1" "$2" | write_policy
+	start_daemon
+	expect_enforcing
+	rm $pins/link_decide_mmap* || fail "nothing decides"
+}
+alias_rule='[Rule never-both]
+Kind=alias
+Types=wc/uc
+Action=deny'
+request_rule='[Rule no-sysfs]
+Kind=request
+Source=sysfs
+Action=deny'
+
+# WHAT STATUS: how a program that maps a BAR through sysfs ends, and another that does it through VFIO
+expect_end() {
+	status=0
+	vfio-client -c 'open wc path /sys/bus/pci/devices/0000:00:01.0/resource2_wc; mmap-raw a wc 0 4p; print mapped' >/tmp/sysfs 2>&1 ||
+		status=$?
+	expect_equal "$1, through sysfs" $status "$2"
+	status=0
+	vfio-client -c 'open dev group 0000:00:02.0; mmap a dev 2 0 4p; print mapped' >/tmp/vfio 2>&1 || status=$?
+	expect_equal "$1, through VFIO" $status "$3"
+}
+
+last_told() {
+	sleep 0.2
+	vfiowatch events --json | jq -rs '[.[] | select(.verdict)] | last | [.verdict, .rule, .unknown] | map(. // "-") | join(" ")'
+}
+
+enforce deny "$alias_rule"
+expect_end "OnUnknown=deny" 137 137
+expect_equal "it is told" "$(last_told)" "kill - skipped"
+expect_equal "and counted" "$(bpftool -j map dump pinned $pins/enforcer | jq '.[0].formatted.value.undecided')" 2
+expect_equal "nobody got so far" "$(cat /tmp/sysfs /tmp/vfio | grep mapped)" ""
+
+enforce allow "$alias_rule"
+expect_end "OnUnknown=allow" 0 0
+expect_equal "it is told" "$(last_told)" "allow - skipped"
+
+enforce allow "$request_rule"
+expect_end "a rule about the request" 137 0
+enforce allow "$request_rule
+
+[Rule no-vfio]
+Kind=request
+Source=vfio
+Action=deny"
+expect_end "rules about both requests" 137 137
+expect_equal "it is told" "$(last_told)" "kill no-vfio -"
+
+# What no rule is about goes on.
+enforce deny "$(echo "$alias_rule" | sed 's/^Kind=.*/&\nDevice=0000:99:*/')"
+expect_end "rules about other devices" 0 0
+expect_balance
+stop_daemon
+expect "enforcement goes" vfiowatchd --detach
+expect_healthy_kernel
