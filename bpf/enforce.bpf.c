@@ -19,9 +19,6 @@
 
 #define EPERM 1
 
-/* Set by the loader; 0: this kernel has no such symbol. */
-const volatile __u64 strict_iomem_checks_address = 0;
-
 /* -- deciding
  * -------------------------------------------------------------------------------------------------- */
 
@@ -351,10 +348,8 @@ int BPF_PROG(iomem_taken, struct resource *resource)
 {
 	__u64 start = BPF_CORE_READ(resource, start), end = BPF_CORE_READ(resource, end), key, pages;
 	struct bar *bar;
-	__u32 strict = 0;
 
-	if (!strict_iomem_checks_address ||
-	    bpf_probe_read_kernel(&strict, sizeof(strict), (void *)strict_iomem_checks_address) || !strict)
+	if (iomem_is_shared() != 0)
 		return 0;
 	key = start >> page_shift;
 	pages = ((end + 1) >> page_shift) - key;

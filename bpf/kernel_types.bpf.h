@@ -181,6 +181,7 @@ struct device {
 	struct kobject kobj;
 	struct device_driver *driver;
 	const struct bus_type *bus;
+	void *driver_data;
 };
 
 struct resource {
@@ -236,6 +237,7 @@ struct phys_vec {
 
 struct vfio_pci_core_device {
 	struct pci_dev *pdev;
+	void *barmap[6];
 };
 
 struct vfio_pci_dma_buf {

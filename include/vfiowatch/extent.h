@@ -191,6 +191,32 @@ static inline enum extent_outcome extent_reserve(struct extent_table *t, struct 
 	return EXTENT_RESERVED;
 }
 
+/* Whether a mapping through sysfs has one of @types, as bits of enum memtype: the first is ask->other, at
+ * ask->at. */
+static inline int extent_find_sysfs(struct extent_table *t, struct extent_ask *ask, __u32 types)
+{
+	__u32 at;
+
+	t->found = EXTENT_NONE;
+	for (__u32 i = 0; i < EXTENTS_MAX; i++) {
+		const struct extent *slot = &t->slots[i];
+
+		if (i >= *(volatile __u32 *)&t->n)
+			break;
+		if (slot->state == EXTENT_FREE || slot->source != SOURCE_SYSFS ||
+		    !(types >> (slot->type & (MEMTYPE_TYPES - 1)) & 1))
+			continue;
+		t->found = i;
+		break;
+	}
+	at = t->found;
+	if (at >= EXTENTS_MAX)
+		return 0;
+	ask->at = at;
+	ask->other = *extent_slot(t, at);
+	return 1;
+}
+
 /* -- life
  * ------------------------------------------------------------------------------------------------------ */
 

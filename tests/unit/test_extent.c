@@ -347,6 +347,28 @@ static void test_shrink_and_drop(void **state)
 	free(table);
 }
 
+static void test_find_sysfs(void **state)
+{
+	const uint32_t stronger = 1U << MEMTYPE_WC | 1U << MEMTYPE_WB;
+	struct extent_table *table = new_table();
+	struct extent_ask ask = ask_plain(9, 0, 1, MEMTYPE_UC);
+
+	(void)state;
+	map(table, 1, 100, 0, 4, MEMTYPE_WC);
+	map(table, 2, 200, 8, 12, MEMTYPE_UC_MINUS);
+	table->slots[1].source = SOURCE_SYSFS;
+	assert_int_equal(extent_find_sysfs(table, &ask, stronger), 0);
+	map(table, 3, 300, 16, 20, MEMTYPE_WC);
+	table->slots[2].source = SOURCE_SYSFS;
+	assert_int_equal(extent_find_sysfs(table, &ask, stronger), 1);
+	assert_int_equal(ask.at, 2);
+	assert_int_equal(ask.other.vma, 300);
+	assert_int_equal(extent_find_sysfs(table, &ask, 1U << MEMTYPE_WB), 0);
+	assert_int_equal(release(table, 300), 1);
+	assert_int_equal(extent_find_sysfs(table, &ask, stronger), 0);
+	free(table);
+}
+
 static void test_revoke(void **state)
 {
 	struct extent_table *table = new_table();
@@ -648,6 +670,7 @@ int main(void)
 		cmocka_unit_test(test_bind_where_it_is_known),
 		cmocka_unit_test(test_copy_and_release),
 		cmocka_unit_test(test_shrink_and_drop),
+		cmocka_unit_test(test_find_sysfs),
 		cmocka_unit_test(test_revoke),
 		cmocka_unit_test(test_learn),
 		cmocka_unit_test(test_random_operations),

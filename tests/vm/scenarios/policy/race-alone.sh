@@ -1,3 +1,4 @@
+# $attempts of them.
 # shellcheck shell=sh source=race.sh
 . /tests/policy/race.sh
 
@@ -6,7 +7,7 @@ prove_observer
 alias_policy enforce deny
 start_daemon
 expect_enforcing
-fair_race 100000 "$(date +%s)"
+fair_race "${attempts:?}" "$(date +%s)"
 expect_all_decided
 expect_empty_tables
 [ "$(status .denied)" -ge "$(counted denied)" ] || fail "status tells of fewer denials: $(status .denied)"

@@ -43,12 +43,10 @@ turn_policy() {
 	END
 }
 
-# The BAR has been turned when the device is open, or it is turned by the first mmap, which cannot be foreseen.
+# The BAR has been turned when the device is open, or will be turned by the first mmap.
 denied_once_turned() {
-	if [ "$turns_at_open" ]; then
+	if [ "$turns_at_open" ] || [ "$relaxed" -gt 0 ]; then
 		echo '!EPERM mmap a dev 2 0 4p; !EPERM mmap b dev 2 8M 4p'
-	elif [ "$relaxed" -gt 0 ]; then
-		echo 'mmap a dev 2 8M 4p; touch a; !EPERM mmap b dev 2 8M 4p; !EPERM mmap b dev 2 0 4p'
 	else
 		echo 'mmap a dev 2 0 4p; touch a; mmap b dev 2 8M 4p; touch b'
 	fi
