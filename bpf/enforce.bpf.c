@@ -413,7 +413,7 @@ int adopt(struct bpf_iter__bpf_map_elem *ctx)
 	struct vma_entry *entry = ctx->value, *still;
 	struct enforcer *e = enforcer_get();
 	const __u64 *address = ctx->key;
-	struct hold unplaced = {}, *hold;
+	struct hold unplaced = {};
 	__u64 key, id;
 	struct binding *b;
 
@@ -435,9 +435,8 @@ int adopt(struct bpf_iter__bpf_map_elem *ctx)
 		}
 		/* What went meanwhile did not find its hold. */
 		still = bpf_map_lookup_elem(&vmas, &key);
-		hold = bpf_map_lookup_elem(&holds, &key);
-		if ((!still || still->mapping_id != id) && hold)
-			hold_release(key, hold);
+		if (!still || still->mapping_id != id)
+			hold_release(key, b->bar);
 	}
 	bpf_map_delete_elem(&bindings, &key);
 	return 0;
@@ -500,20 +499,18 @@ int tidy_holds(struct bpf_iter__bpf_map_elem *ctx)
 	struct hold *hold = ctx->value;
 	__u64 key, bar_key;
 	struct bar *bar;
-	__u32 at;
 	int held = 0;
 
 	if (!address || !hold)
 		return 0;
 	key = *address;
 	bar_key = hold->bar;
-	at = hold->at;
 	if (bpf_map_lookup_elem(&vmas, &key))
 		return 0;
 	bar = bpf_map_lookup_elem(&bars, &bar_key);
 	if (bar) {
 		bpf_spin_lock(&bar->lock);
-		held = extent_is_held(&bar->table, at, key);
+		held = extent_is_held(&bar->table, key);
 		bpf_spin_unlock(&bar->lock);
 	}
 	if (!held)

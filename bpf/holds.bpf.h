@@ -16,18 +16,24 @@ static __always_inline void hold_untracked(struct bar *bar)
 		__sync_fetch_and_add(&bar->table.untracked, 1);
 }
 
-static __always_inline void hold_release(__u64 vma, const struct hold *hold)
+/* A global function, which the verifier follows once and not at each call. */
+int bar_release(__u64 key, __u64 vma)
 {
-	__u64 bar_key = hold->bar;
-	__u32 at = hold->at;
-	struct bar *bar = bpf_map_lookup_elem(&bars, &bar_key);
+	struct bar *bar = bpf_map_lookup_elem(&bars, &key);
+	int held;
 
-	bpf_map_delete_elem(&holds, &vma);
 	if (!bar)
-		return;
+		return 0;
 	bpf_spin_lock(&bar->lock);
-	extent_release(&bar->table, at, vma);
+	held = extent_release(&bar->table, vma);
 	bpf_spin_unlock(&bar->lock);
+	return held;
+}
+
+static __always_inline void hold_release(__u64 vma, __u64 bar_key)
+{
+	bpf_map_delete_elem(&holds, &vma);
+	bar_release(bar_key, vma);
 }
 
 /* What the copies of a program go by, as bits. A program without copies has none. */
@@ -75,7 +81,7 @@ struct binding {
 	__u64 bar; /* key */
 	__u32 keep_range, learns;
 	__u32 missed; /* 1: count a lack of room for the audit */
-	__u32 at;     /* slot */
+	__u32 reserved;
 };
 
 /* As struct request: a place for it that is not on the stack. When full, the mapping is untracked. */
@@ -110,7 +116,6 @@ int bar_bind(struct binding *b)
 		return EXTENT_NO_ROOM;
 	bpf_spin_lock(&bar->lock);
 	bound = extent_bind(&bar->table, &b->fresh, b->keep_range);
-	b->at = bar->table.found;
 	if (b->learns)
 		extent_learn(&bar->table, b->fresh.type);
 	bpf_spin_unlock(&bar->lock);
@@ -123,18 +128,13 @@ static __always_inline bool bind(struct binding *b, __u32 ran)
 	struct hold hold = {.bar = b->bar, .check = b->asked.check, .ran = ran};
 	struct bar *bar = bar_get(b->bar);
 	__u64 key = b->fresh.vma;
-	struct hold *held;
 
 	if (!bar || bpf_map_update_elem(&holds, &key, &hold, BPF_ANY)) {
 		hold_untracked(bar);
 		return false;
 	}
-	if (bar_bind(b) != EXTENT_NO_ROOM) {
-		held = bpf_map_lookup_elem(&holds, &key);
-		if (held)
-			held->at = b->at;
+	if (bar_bind(b) != EXTENT_NO_ROOM)
 		return true;
-	}
 	bpf_map_delete_elem(&holds, &key);
 	hold_untracked(NULL);
 	if (b->missed)
@@ -223,7 +223,7 @@ static __always_inline void bind_placed(struct binding *b, struct call *call, __
 	}
 	hold = bpf_map_lookup_elem(&holds, &key);
 	if (hold && hold->bar != b->bar)
-		hold_release(key, hold);
+		hold_release(key, hold->bar);
 	if (call && call->pending && call->bar != b->bar)
 		hold_cancel(call);
 	if (!known)
@@ -363,7 +363,7 @@ static __always_inline int pending_mapped(struct vm_area_struct *vma, int ret, _
 	mapping.delta = (vma->vm_start >> page_shift) - vma->vm_pgoff;
 	mapping.page_delta = (__s64)call->first - (__s64)vma->vm_pgoff;
 	mapping.type = memtype_from_prot(MEMTYPE_ARCH_BPF, vma->vm_page_prot.pgprot);
-	at = hold.at = call->at;
+	at = call->at;
 	learns = call->flags & EXTENT_LEARNS;
 	hold.bar = bar_key;
 	hold.check = asked.check;
@@ -393,7 +393,6 @@ static __always_inline void hold_copy(__u64 orig, __u64 copy, __u32 ran)
 	enum extent_copied copied;
 	struct asked asked = {};
 	struct bar *bar;
-	__u32 at;
 
 	if (!known)
 		return;
@@ -411,7 +410,7 @@ static __always_inline void hold_copy(__u64 orig, __u64 copy, __u32 ran)
 		return;
 	}
 	if (old && old->bar != hold.bar)
-		hold_release(copy, old);
+		hold_release(copy, old->bar);
 	bar = bpf_map_lookup_elem(&bars, &hold.bar);
 	if (bpf_map_update_elem(&holds, &copy, &hold, BPF_ANY)) {
 		hold_untracked(bar);
@@ -421,16 +420,11 @@ static __always_inline void hold_copy(__u64 orig, __u64 copy, __u32 ran)
 		return;
 	bpf_spin_lock(&bar->lock);
 	copied = extent_copy(&bar->table, orig, copy, &by);
-	at = bar->table.found;
 	bpf_spin_unlock(&bar->lock);
 	if (copied == EXTENT_COPY_NO_ROOM) {
 		bpf_map_delete_elem(&holds, &copy);
 		hold_untracked(NULL);
-		return;
 	}
-	old = bpf_map_lookup_elem(&holds, &copy);
-	if (old)
-		old->at = at;
 }
 
 static __always_inline void hold_end(__u64 vma)
@@ -438,7 +432,7 @@ static __always_inline void hold_end(__u64 vma)
 	struct hold *hold = bpf_map_lookup_elem(&holds, &vma);
 
 	if (hold)
-		hold_release(vma, hold);
+		hold_release(vma, hold->bar);
 }
 
 #endif

@@ -229,7 +229,7 @@ enum extent_bound {
 /*
  * The mapping @fresh (all but the party is known of it) exists now: what its task had pending becomes that,
  * with the party of then, and with the range of then if @keep_range. Without anything pending it takes a
- * slot. What was known under the address of its VMA is gone. @t->found: its slot.
+ * slot. What was known under the address of its VMA is gone.
  */
 static inline enum extent_bound extent_bind(struct extent_table *t, const struct extent *fresh,
 					    int keep_range)
@@ -282,7 +282,6 @@ static inline enum extent_bound extent_bind(struct extent_table *t, const struct
 	slot->state = EXTENT_MAPPED;
 	if (t->n <= at)
 		t->n = at + 1;
-	t->found = at;
 	return EXTENT_ADDED;
 }
 
@@ -323,21 +322,36 @@ static inline int extent_cancel(struct extent_table *t, __u32 at, __u64 task)
 	return 1;
 }
 
-/* Whether @vma holds the slot @at. */
-static inline int extent_is_held(struct extent_table *t, __u32 at, __u64 vma)
+/* @vma is gone. Returns 1 if it held something. */
+static inline int extent_release(struct extent_table *t, __u64 vma)
 {
-	const struct extent *slot = extent_slot(t, at);
+	t->found = EXTENT_NONE;
+	for (__u32 i = 0; i < EXTENTS_MAX; i++) {
+		struct extent *slot = &t->slots[i];
 
-	return slot->state == EXTENT_MAPPED && slot->vma == vma;
+		if (i >= *(volatile __u32 *)&t->n)
+			break;
+		if (slot->state != EXTENT_MAPPED || slot->vma != vma)
+			continue;
+		slot->state = EXTENT_FREE;
+		t->found = i;
+	}
+	return t->found != EXTENT_NONE;
 }
 
-/* @vma, which holds the slot @at, is gone. Returns 1 if it held it. */
-static inline int extent_release(struct extent_table *t, __u32 at, __u64 vma)
+/* Whether @vma holds something. */
+static inline int extent_is_held(struct extent_table *t, __u64 vma)
 {
-	if (!extent_is_held(t, at, vma))
-		return 0;
-	extent_slot(t, at)->state = EXTENT_FREE;
-	return 1;
+	t->found = EXTENT_NONE;
+	for (__u32 i = 0; i < EXTENTS_MAX; i++) {
+		const struct extent *slot = &t->slots[i];
+
+		if (i >= *(volatile __u32 *)&t->n)
+			break;
+		if (slot->state == EXTENT_MAPPED && slot->vma == vma)
+			t->found = i;
+	}
+	return t->found != EXTENT_NONE;
 }
 
 enum extent_copied {
@@ -353,7 +367,7 @@ struct extent_copier {
 
 /*
  * The kernel copied @vma to @copy (fork, split, mremap): it holds the same bytes until it is known better. To
- * which process it belongs will be found out when it matters. @t->found: the slot of the copy.
+ * which process it belongs will be found out when it matters.
  */
 static inline enum extent_copied extent_copy(struct extent_table *t, __u64 vma, __u64 copy,
 					     const struct extent_copier *by)
@@ -398,7 +412,6 @@ static inline enum extent_copied extent_copy(struct extent_table *t, __u64 vma, 
 	slot->generation = 0;
 	if (t->n <= at)
 		t->n = at + 1;
-	t->found = at;
 	return EXTENT_COPIED;
 }
 

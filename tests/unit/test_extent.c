@@ -67,31 +67,18 @@ static uint32_t in_use(const struct extent_table *table)
 	return n;
 }
 
-/* The slot of a VMA, or that a task has pending; slot 0 if there is none. */
-static uint32_t slot_of(const struct extent_table *table, enum extent_state state, uint64_t owner)
+/* The slot that a task has pending; slot 0 if there is none. */
+static uint32_t pending_of(const struct extent_table *table, uint64_t task)
 {
-	for (uint32_t i = 0; i < EXTENTS_MAX; i++) {
-		const struct extent *slot = &table->slots[i];
-
-		if (slot->state == state && (state == EXTENT_PENDING ? slot->task : slot->vma) == owner)
+	for (uint32_t i = 0; i < EXTENTS_MAX; i++)
+		if (table->slots[i].state == EXTENT_PENDING && table->slots[i].task == task)
 			return i;
-	}
 	return 0;
 }
 
 static int cancel(struct extent_table *table, uint64_t task)
 {
-	return extent_cancel(table, slot_of(table, EXTENT_PENDING, task), task);
-}
-
-static int release(struct extent_table *table, uint64_t vma)
-{
-	return extent_release(table, slot_of(table, EXTENT_MAPPED, vma), vma);
-}
-
-static int is_held(struct extent_table *table, uint64_t vma)
-{
-	return extent_is_held(table, slot_of(table, EXTENT_MAPPED, vma), vma);
+	return extent_cancel(table, pending_of(table, task), task);
 }
 
 static enum extent_outcome reserve(struct extent_table *table, uint64_t task, uint32_t first, uint32_t end,
@@ -230,7 +217,7 @@ static void test_full(void **state)
 	assert_int_equal(extent_copy(table, 1000, 7000, &by), EXTENT_COPY_NO_ROOM);
 	assert_int_equal(table->untracked, 2);
 	/* One that goes makes room for one. */
-	assert_int_equal(release(table, 1100), 1);
+	assert_int_equal(extent_release(table, 1100), 1);
 	assert_int_equal(reserve(table, 4000, 1000, 1001, MEMTYPE_WC), EXTENT_RESERVED);
 	assert_int_equal(reserve(table, 4001, 1000, 1001, MEMTYPE_WC), EXTENT_FULL);
 	free(table);
@@ -247,7 +234,6 @@ static void test_bind(void **state)
 	fresh.end = 8;
 	assert_int_equal(extent_bind(table, &fresh, 0), EXTENT_ADDED);
 	assert_int_equal(table->slots[0].state, EXTENT_MAPPED);
-	assert_int_equal(table->found, 0);
 	/* The same VMA address again: the one before is gone. */
 	fresh.first = 20;
 	fresh.end = 24;
@@ -265,7 +251,6 @@ static void test_bind(void **state)
 	assert_int_equal(table->slots[1].type, MEMTYPE_WC);
 	assert_int_equal(table->slots[1].generation, GENERATION);
 	assert_int_equal(table->slots[1].file, 201);
-	assert_int_equal(table->found, 1);
 	free(table);
 }
 
@@ -305,17 +290,16 @@ static void test_copy_and_release(void **state)
 	map(table, 1, 100, 0, 16, MEMTYPE_UC);
 	assert_int_equal(extent_copy(table, 555, 556, &by), EXTENT_NO_ORIGINAL);
 	assert_int_equal(extent_copy(table, 100, 101, &by), EXTENT_COPIED);
-	assert_int_equal(table->found, 1);
-	assert_int_equal(is_held(table, 101), 1);
+	assert_int_equal(extent_is_held(table, 101), 1);
 	assert_int_equal(table->slots[1].generation, 0);
 	assert_int_equal(table->slots[1].task, 9);
-	assert_int_equal(release(table, 100), 1);
-	assert_int_equal(release(table, 100), 0);
+	assert_int_equal(extent_release(table, 100), 1);
+	assert_int_equal(extent_release(table, 100), 0);
 	/* The copy still holds the bytes. */
 	table->slots[1].generation = GENERATION;
 	assert_int_equal(reserve(table, 2, 15, 16, MEMTYPE_WC), EXTENT_MET);
-	assert_int_equal(release(table, 101), 1);
-	assert_int_equal(is_held(table, 101), 0);
+	assert_int_equal(extent_release(table, 101), 1);
+	assert_int_equal(extent_is_held(table, 101), 0);
 	assert_int_equal(reserve(table, 2, 15, 16, MEMTYPE_WC), EXTENT_RESERVED);
 	assert_int_equal(in_use(table), 1);
 	free(table);
@@ -364,7 +348,7 @@ static void test_find_sysfs(void **state)
 	assert_int_equal(ask.at, 2);
 	assert_int_equal(ask.other.vma, 300);
 	assert_int_equal(extent_find_sysfs(table, &ask, 1U << MEMTYPE_WB), 0);
-	assert_int_equal(release(table, 300), 1);
+	assert_int_equal(extent_release(table, 300), 1);
 	assert_int_equal(extent_find_sysfs(table, &ask, stronger), 0);
 	free(table);
 }
@@ -380,9 +364,9 @@ static void test_revoke(void **state)
 	table->slots[1].source = SOURCE_SYSFS;
 	table->slots[2].source = SOURCE_SYSFS;
 	assert_int_equal(extent_revoke(table, 0, 4), 1);
-	assert_int_equal(is_held(table, 100), 1);
-	assert_int_equal(is_held(table, 200), 0);
-	assert_int_equal(is_held(table, 300), 1);
+	assert_int_equal(extent_is_held(table, 100), 1);
+	assert_int_equal(extent_is_held(table, 200), 0);
+	assert_int_equal(extent_is_held(table, 300), 1);
 	assert_int_equal(extent_revoke(table, 0, 4), 0);
 	free(table);
 }
@@ -566,7 +550,6 @@ static void random_copy(struct model *model, struct extent_table *table)
 		return;
 	}
 	assert_int_equal(copied, EXTENT_COPIED);
-	assert_int_equal(table->found, slot_of(table, EXTENT_MAPPED, copy));
 	to = model_add(model);
 	*to = *from;
 	to->owner = copy;
@@ -645,7 +628,8 @@ static void test_random_operations(void **state)
 			owner = 1000 + below(&model, MODEL_VMAS);
 			if (below(&model, 3) && i / 10000 % 2 == 0)
 				break;
-			assert_int_equal(release(table, owner), model_find(&model, false, owner) != NULL);
+			assert_int_equal(extent_release(table, owner),
+					 model_find(&model, false, owner) != NULL);
 			model_remove(&model, false, owner);
 			break;
 		default:
