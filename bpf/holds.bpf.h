@@ -16,6 +16,17 @@ static __always_inline void hold_untracked(struct bar *bar)
 		__sync_fetch_and_add(&bar->table.untracked, 1);
 }
 
+/* An audit finds no room for it either: settle() has the last word on the BAR. */
+static __always_inline void hold_untracked_still(struct bar *bar)
+{
+	struct enforcer *e = enforcer_get();
+
+	if (e)
+		__sync_fetch_and_add(&e->audit_untracked, 1);
+	if (bar)
+		__sync_fetch_and_add(&bar->table.missed, 1);
+}
+
 static __always_inline void hold_release(__u64 vma, __u64 bar_key)
 {
 	struct bar *bar = bpf_map_lookup_elem(&bars, &bar_key);
@@ -70,7 +81,7 @@ struct binding {
 	struct asked asked;
 	__u64 bar; /* key */
 	__u32 keep_range, learns;
-	__u32 missed; /* 1: count a lack of room for the audit */
+	__u32 missed; /* 1: an audit found it: a lack of room is counted for that */
 	__u32 reserved;
 };
 
@@ -100,7 +111,10 @@ static __always_inline bool bind(struct binding *b, __u32 ran)
 	__u64 key = b->fresh.vma;
 
 	if (!bar || bpf_map_update_elem(&holds, &key, &hold, BPF_ANY)) {
-		hold_untracked(bar);
+		if (b->missed)
+			hold_untracked_still(bar);
+		else
+			hold_untracked(bar);
 		return false;
 	}
 	bpf_spin_lock(&bar->lock);
@@ -111,10 +125,29 @@ static __always_inline bool bind(struct binding *b, __u32 ran)
 	if (bound != EXTENT_NO_ROOM)
 		return true;
 	bpf_map_delete_elem(&holds, &key);
-	hold_untracked(NULL);
 	if (b->missed)
-		__sync_fetch_and_add(&bar->table.missed, 1);
+		hold_untracked_still(bar);
+	else
+		hold_untracked(NULL);
 	return false;
+}
+
+#define EEXIST 17
+
+/*
+ * A mapping whose bytes are not known holds none, but it is there: so it is counted once, and how many there
+ * are is known (tidy_holds()). False: no room.
+ */
+static __noinline int hold_unplaced(__u64 vma, __u64 check, __u32 ran)
+{
+	struct hold hold = {.check = check, .ran = ran};
+	struct enforcer *e = enforcer_get();
+	/* Up to Linux 6.3 the upper half of what the helper returns is not set. */
+	int r = bpf_map_update_elem(&holds, &vma, &hold, BPF_NOEXIST);
+
+	if (!r && e)
+		__sync_fetch_and_add(&e->unplaced, 1);
+	return !r || r == -EEXIST;
 }
 
 /* -- mmap
@@ -175,8 +208,8 @@ static __always_inline void bind_placed(struct binding *b, struct call *call, __
 		hold_cancel(call);
 	if (e && e->generation && !known && b->place.source != SOURCE_OTHER)
 		__sync_fetch_and_add(&e->undecided, 1);
-	if (!b->bar && e)
-		__sync_fetch_and_add(&e->unplaced, 1);
+	if (!b->bar && !hold_unplaced(key, b->asked.check, ran))
+		hold_untracked(NULL);
 	if (b->bar && !bind(b, ran) && known) {
 		/* For the copies, which find no hold. */
 		call->pending = 0;

@@ -128,6 +128,10 @@ struct enforcer {
 	__u64 unplaced;  /* mappings whose bytes are not known, so that they are compared with nothing */
 	__u64 untracked; /* mappings that found no room in the tables, so that they are compared with nothing
 			  */
+
+	/* What an audit adds to these is how many there are now: mappings that still find no room, and
+	 * mappings, with their copies, whose bytes are not known. */
+	__u64 audit_untracked, audit_unplaced;
 	struct policy_bank banks[2];
 };
 
