@@ -351,10 +351,23 @@ int bar_reserved(__u64 *ctx)
 	return 0;
 }
 
+/* For bpf_for_each_map_elem() over cookies: a DMABUF of the device. */
+static __attribute__((unused)) long revoke_dma_buf(struct bpf_map *map, struct cookie_key *key,
+						   struct cookie_entry *entry, __u64 *pdev)
+{
+	if (key->dialect == DIALECT_DMA_BUF && entry->pdev == *pdev)
+		entry->event.attributes |= COOKIE_REVOKED;
+	return 0;
+}
+
+/* The last of its files was closed: its driver has revoked what it exported, and can reserve BARs anew. */
 SEC("fexit/vfio_pci_core_disable")
 int BPF_PROG(bar_closed, struct vfio_pci_core_device *vdev)
 {
 	struct pci_dev *pdev = BPF_CORE_READ(vdev, pdev);
+	__u64 closed = (__u64)pdev;
+
+	bpf_for_each_map_elem(&cookies, revoke_dma_buf, &closed, 0);
 
 	for (__u32 i = 0; i < EVENT_BARS; i++) {
 		__u64 key = bar_range(pdev, i).first;
@@ -446,7 +459,7 @@ int adopt(struct bpf_iter__bpf_map_elem *ctx)
 	struct binding *b;
 	__u64 key, id;
 
-	if (!entry || !address || !entry->mapping_id || entry->source == SOURCE_DEVMEM)
+	if (!entry || !address || !entry->mapping_id || entry->source == SOURCE_DEVMEM || is_revoked(entry))
 		return 0;
 	key = *address;
 	id = entry->mapping_id;
@@ -530,6 +543,7 @@ int tidy_holds(struct bpf_iter__bpf_map_elem *ctx)
 	struct enforcer *e = enforcer_get();
 	const __u64 *address = ctx->key;
 	struct hold *hold = ctx->value;
+	struct vma_entry *entry;
 	__u64 key, bar_key;
 	struct bar *bar;
 	int held = 0;
@@ -538,8 +552,9 @@ int tidy_holds(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	key = *address;
 	bar_key = hold->bar;
-	if (bpf_map_lookup_elem(&vmas, &key)) {
-		if (!bar_key)
+	entry = bpf_map_lookup_elem(&vmas, &key);
+	if (entry) {
+		if (!bar_key && !is_revoked(entry))
 			__sync_fetch_and_add(&e->audit_unplaced, 1);
 		return 0;
 	}
