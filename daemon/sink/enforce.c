@@ -17,10 +17,6 @@ bool enforce_apply(struct enforcer *memory, const struct policy_bank *bank)
 {
 	uint64_t generation = __atomic_load_n(&memory->generation, __ATOMIC_ACQUIRE);
 
-	if (!bank) {
-		__atomic_store_n(&memory->generation, 0, __ATOMIC_RELEASE);
-		return generation != 0;
-	}
 	if (generation != 0 && memcmp(&memory->banks[generation & 1], bank, sizeof(*bank)) == 0)
 		return false;
 	generation++;

@@ -11,9 +11,8 @@
 #include "vfiowatch/policy.h"
 
 /*
- * Makes @bank the policy in force: written beside the one in force, then switched to at once. NULL: nothing
- * is decided any more. A policy that is in force already (same digest) is left alone. Returns true if it
- * changed.
+ * Makes @bank the policy in force: written beside the one in force, then switched to at once. One that is in
+ * force already is left alone. Returns true if it changed.
  */
 bool enforce_apply(struct enforcer *memory, const struct policy_bank *bank);
 
