@@ -325,10 +325,23 @@ int bar_reserved(__u64 *ctx)
 	return 0;
 }
 
+/* For bpf_for_each_map_elem() over cookies: a DMABUF of the device. */
+static __attribute__((unused)) long revoke_dma_buf(struct bpf_map *map, struct cookie_key *key,
+						   struct cookie_entry *entry, __u64 *pdev)
+{
+	if (key->dialect == DIALECT_DMA_BUF && entry->pdev == *pdev)
+		entry->event.attributes |= COOKIE_REVOKED;
+	return 0;
+}
+
+/* The last of its files was closed: its driver has revoked what it exported, and can reserve BARs anew. */
 SEC("fexit/vfio_pci_core_disable")
 int BPF_PROG(bar_closed, struct vfio_pci_core_device *vdev)
 {
 	struct pci_dev *pdev = BPF_CORE_READ(vdev, pdev);
+	__u64 closed = (__u64)pdev;
+
+	bpf_for_each_map_elem(&cookies, revoke_dma_buf, &closed, 0);
 
 	for (__u32 i = 0; i < EVENT_BARS; i++) {
 		__u64 key = bar_range(pdev, i).first;
@@ -369,7 +382,7 @@ int BPF_PROG(iomem_taken, struct resource *resource)
  * beginning and after what may have been missed.
  */
 
-/* A mapping in `vmas` that holds nothing yet. */
+/* A mapping in `vmas` that holds no bytes yet. */
 static __always_inline bool adopt_mapping(struct binding *b, __u64 address, const struct vma_entry *entry)
 {
 	struct vm_area_struct *vma = (struct vm_area_struct *)address;
@@ -396,9 +409,11 @@ static __always_inline bool adopt_mapping(struct binding *b, __u64 address, cons
 	if (owner)
 		process_identity(owner, &fresh->who);
 	offset = (range.pgoff + entry->offset_delta) << page_shift;
-	if (!(entry->flags & EVENT_MAPPING_OFFSET_KNOWN) ||
-	    !place_of(&b->place, (struct file *)entry->file, offset, range.end - range.start))
+	if (!(entry->flags & EVENT_MAPPING_OFFSET_KNOWN))
 		return true;
+	/* No PCI device; but of /proc/bus/pci only the call that maps tells the device. */
+	if (!place_of(&b->place, (struct file *)entry->file, offset, range.end - range.start))
+		return entry->source == SOURCE_OTHER;
 	b->bar = b->place.bar;
 	fresh->first = b->place.first;
 	fresh->end = b->place.end;
@@ -411,28 +426,30 @@ SEC("iter/bpf_map_elem")
 int adopt(struct bpf_iter__bpf_map_elem *ctx)
 {
 	struct vma_entry *entry = ctx->value, *still;
-	struct enforcer *e = enforcer_get();
 	const __u64 *address = ctx->key;
-	struct hold unplaced = {};
-	__u64 key, id;
+	struct hold *hold;
 	struct binding *b;
+	__u64 key, id;
 
-	if (!entry || !address || !e || !entry->mapping_id || entry->source == SOURCE_DEVMEM)
+	if (!entry || !address || !entry->mapping_id || entry->source == SOURCE_DEVMEM || is_revoked(entry))
 		return 0;
 	key = *address;
 	id = entry->mapping_id;
-	if (bpf_map_lookup_elem(&holds, &key))
+	hold = bpf_map_lookup_elem(&holds, &key);
+	/* What was not known of it may be by now. */
+	if (hold && hold->bar)
 		return 0;
 	b = binding_get(key);
-	if (!b)
+	if (!b) {
+		hold_untracked_still(NULL);
 		return 0;
+	}
 	b->missed = 1;
 	if (adopt_mapping(b, key, entry)) {
-		if (b->bar) {
+		if (b->bar)
 			bind(b, ~0U);
-		} else if (!bpf_map_update_elem(&holds, &key, &unplaced, BPF_NOEXIST)) {
-			__sync_fetch_and_add(&e->unplaced, 1);
-		}
+		else if (!hold_unplaced(key, 0, ~0U))
+			hold_untracked_still(NULL);
 		/* What went meanwhile did not find its hold. */
 		still = bpf_map_lookup_elem(&vmas, &key);
 		if (!still || still->mapping_id != id)
@@ -491,22 +508,28 @@ int tidy(struct bpf_iter__bpf_map_elem *ctx)
 }
 
 /* Holds of VMAs whose end was not seen: neither recording, whose audit has been, nor an extent knows of them.
- */
+ * Of the others those without known bytes are counted. */
 SEC("iter/bpf_map_elem")
 int tidy_holds(struct bpf_iter__bpf_map_elem *ctx)
 {
+	struct enforcer *e = enforcer_get();
 	const __u64 *address = ctx->key;
 	struct hold *hold = ctx->value;
+	struct vma_entry *entry;
 	__u64 key, bar_key;
 	struct bar *bar;
 	int held = 0;
 
-	if (!address || !hold)
+	if (!address || !hold || !e)
 		return 0;
 	key = *address;
 	bar_key = hold->bar;
-	if (bpf_map_lookup_elem(&vmas, &key))
+	entry = bpf_map_lookup_elem(&vmas, &key);
+	if (entry) {
+		if (!bar_key && !is_revoked(entry))
+			__sync_fetch_and_add(&e->audit_unplaced, 1);
 		return 0;
+	}
 	bar = bpf_map_lookup_elem(&bars, &bar_key);
 	if (bar) {
 		bpf_spin_lock(&bar->lock);

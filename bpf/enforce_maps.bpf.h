@@ -32,7 +32,7 @@ _Static_assert(sizeof(struct bar) == sizeof(struct bar_template), "one layout");
 
 /* A VMA that holds an extent, keyed by its address. */
 struct hold {
-	__u64 bar;      /* key of its BAR, 0: not known */
+	__u64 bar;      /* key of its BAR, 0: which bytes it maps is not known */
 	__u64 check;    /* of the call that made it, as in struct extent */
 	__u64 original; /* VMA that it was copied from, 0: mapped */
 	__u32 ran;      /* copies of the program that have seen that call */

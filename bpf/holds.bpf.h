@@ -16,6 +16,17 @@ static __always_inline void hold_untracked(struct bar *bar)
 		__sync_fetch_and_add(&bar->table.untracked, 1);
 }
 
+/* An audit finds no room for it either: settle() has the last word on the BAR. */
+static __always_inline void hold_untracked_still(struct bar *bar)
+{
+	struct enforcer *e = enforcer_get();
+
+	if (e)
+		__sync_fetch_and_add(&e->audit_untracked, 1);
+	if (bar)
+		__sync_fetch_and_add(&bar->table.missed, 1);
+}
+
 /* A global function, which the verifier follows once and not at each call. */
 int bar_release(__u64 key, __u64 vma)
 {
@@ -80,7 +91,7 @@ struct binding {
 	struct asked asked;
 	__u64 bar; /* key */
 	__u32 keep_range, learns;
-	__u32 missed; /* 1: count a lack of room for the audit */
+	__u32 missed; /* 1: an audit found it: a lack of room is counted for that */
 	__u32 reserved;
 };
 
@@ -130,16 +141,38 @@ static __always_inline bool bind(struct binding *b, __u32 ran)
 	__u64 key = b->fresh.vma;
 
 	if (!bar || bpf_map_update_elem(&holds, &key, &hold, BPF_ANY)) {
-		hold_untracked(bar);
+		if (b->missed)
+			hold_untracked_still(bar);
+		else
+			hold_untracked(bar);
 		return false;
 	}
 	if (bar_bind(b) != EXTENT_NO_ROOM)
 		return true;
 	bpf_map_delete_elem(&holds, &key);
-	hold_untracked(NULL);
 	if (b->missed)
-		__sync_fetch_and_add(&bar->table.missed, 1);
+		hold_untracked_still(bar);
+	else
+		hold_untracked(NULL);
 	return false;
+}
+
+#define EEXIST 17
+
+/*
+ * A mapping whose bytes are not known holds none, but it is there: so it is counted once, and how many there
+ * are is known (tidy_holds()). False: no room.
+ */
+static __noinline int hold_unplaced(__u64 vma, __u64 check, __u32 ran)
+{
+	struct hold hold = {.check = check, .ran = ran};
+	struct enforcer *e = enforcer_get();
+	/* Up to Linux 6.3 the upper half of what the helper returns is not set. */
+	int r = bpf_map_update_elem(&holds, &vma, &hold, BPF_NOEXIST);
+
+	if (!r && e)
+		__sync_fetch_and_add(&e->unplaced, 1);
+	return !r || r == -EEXIST;
 }
 
 /* -- mmap
@@ -174,9 +207,13 @@ static __always_inline void mapping_facts(struct extent *fresh, struct vm_area_s
 
 #define SIGKILL 9
 
+/* Calls that began before there was a policy in force are taken to be over after that. */
+#define BEGUN_BEFORE_NS 2000000000ULL
+
 /*
  * Nobody was asked before this mapping came to be. There is no more to deny: where the policy is against it,
- * or where that cannot be told and OnUnknown denies, its process ends before it gets to use it.
+ * or where that cannot be told and OnUnknown denies, its process ends before it gets to use it. Not so in the
+ * first moments of enforcement, as the call may be older than that.
  */
 static __noinline int judge_undecided(const struct binding *b)
 {
@@ -187,6 +224,8 @@ static __noinline int judge_undecided(const struct binding *b)
 	if (!e || !e->generation || b->place.source == SOURCE_OTHER)
 		return 0;
 	__sync_fetch_and_add(&e->undecided, 1);
+	if (bpf_ktime_get_boot_ns() - e->since_ns < BEGUN_BEFORE_NS)
+		return 0;
 	bpf_map_update_elem(&requests, &task, &new_request, BPF_ANY);
 	q = bpf_map_lookup_elem(&requests, &task);
 	if (!q)
@@ -202,7 +241,6 @@ static __noinline int judge_undecided(const struct binding *b)
 
 static __always_inline void bind_placed(struct binding *b, struct call *call, __u64 pgoff, __u32 ran)
 {
-	struct enforcer *e = enforcer_get();
 	__u64 key = b->fresh.vma, known = call && call->check == b->asked.check;
 	struct hold *hold;
 
@@ -228,8 +266,8 @@ static __always_inline void bind_placed(struct binding *b, struct call *call, __
 		hold_cancel(call);
 	if (!known)
 		judge_undecided(b);
-	if (!b->bar && e)
-		__sync_fetch_and_add(&e->unplaced, 1);
+	if (!b->bar && !hold_unplaced(key, b->asked.check, ran))
+		hold_untracked(NULL);
 	if (b->bar && !bind(b, ran) && known) {
 		/* For the copies, which find no hold. */
 		call->pending = 0;

@@ -29,7 +29,8 @@ struct vma_entry {
 	__u16 source;    /* enum mapping_source */
 	__u16 flags;     /* enum event_mapping_flags */
 	__u64 walk_from; /* where the walk of its pages goes on, 0: at the start */
-	__u64 stale;     /* 1: its pages may have changed without an event since they were read */
+	__u32 stale;     /* 1: its pages may have changed without an event since they were read */
+	__u32 empty;     /* 1: it had none when all of them were read last */
 	__u64 candidate; /* audits, see audit.bpf.c: the last one that must see this VMA */
 	__u64 seen;      /* the last one that saw it */
 	__u64 doubts;    /* audits in a row in which it could not be a candidate */

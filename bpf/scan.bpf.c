@@ -205,8 +205,8 @@ int read_pages(struct bpf_iter__bpf_map_elem *ctx)
 	__u64 key, from, start, end, id, time_ns;
 	struct vm_area_struct *vma;
 	struct walk *w;
+	bool settled, whole = true;
 	__u64 size;
-	bool settled;
 
 	if (!address || !entry || !entry->mapping_id)
 		return 0;
@@ -219,8 +219,10 @@ int read_pages(struct bpf_iter__bpf_map_elem *ctx)
 	settled = vma_settled(vma, entry);
 	start = BPF_CORE_READ(vma, vm_start);
 	end = BPF_CORE_READ(vma, vm_end);
-	if (from > start && from < end)
+	if (from > start && from < end) {
 		start = from;
+		whole = false;
+	}
 	if (start >= end || end >> 63)
 		return 0;
 	/* What happens while the walk goes on is newer than it. */
@@ -247,6 +249,8 @@ int read_pages(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	}
 	again->walk_from = 0;
+	again->empty = whole && settled && !w->broken && w->cursor >= end && w->n_rows == 1 &&
+		       !w->rows[0].pages.n_runs;
 	if (w->broken || !settled) {
 		again->stale = 1;
 	} else if (w->cursor < end) {

@@ -13,6 +13,12 @@ static __always_inline void fault_facts(struct vma_entry *entry, const struct vm
 		entry->flags |= EVENT_MAPPING_NO_FAULT;
 }
 
+/* The kernel took its pages, and no fault brings them back. */
+static __always_inline bool is_revoked(const struct vma_entry *entry)
+{
+	return entry->empty && entry->flags & EVENT_MAPPING_NO_FAULT;
+}
+
 static __always_inline void vfio_facts(struct vma_entry *entry, const struct file_entry *open_file,
 				       const struct vm_operations_struct *ops, __u64 pgoff,
 				       const __u64 *request)

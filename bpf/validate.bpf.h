@@ -84,6 +84,18 @@ static __noinline enum extent_truth range_truth(const struct extent *extent, str
 	return truth->first == extent->first && truth->end == extent->end ? TRUTH_SAME : TRUTH_SMALLER;
 }
 
+/* VFIO took the pages of the DMABUF that the VMA of @extent maps, and no fault brings them back. */
+static __noinline int is_of_revoked_dma_buf(const struct extent *extent)
+{
+	struct file *file = (struct file *)extent->file;
+	struct cookie_key key = {.dialect = DIALECT_DMA_BUF};
+	struct cookie_entry *cookie;
+
+	key.file = (__u64)BPF_CORE_READ(file, private_data);
+	cookie = bpf_map_lookup_elem(&cookies, &key);
+	return cookie && cookie->event.attributes & COOKIE_REVOKED;
+}
+
 static __noinline enum extent_truth extent_truth(const struct extent *extent, struct truth *truth)
 {
 	struct vm_area_struct *vma = (struct vm_area_struct *)extent->vma;
@@ -95,6 +107,8 @@ static __noinline enum extent_truth extent_truth(const struct extent *extent, st
 	if (extent->state == EXTENT_PENDING)
 		return call == CALL_ON || call == CALL_SUCCEEDED ? TRUTH_SAME : TRUTH_GONE;
 	if (!bpf_map_lookup_elem(&holds, &key) || (__u64)BPF_CORE_READ(vma, vm_file) != extent->file)
+		return TRUTH_GONE;
+	if (extent->source == SOURCE_DMABUF && is_of_revoked_dma_buf(extent))
 		return TRUTH_GONE;
 	/*
 	 * In no tree, and not in the making: munmap has taken it out and is done with its pages, it was

@@ -65,6 +65,11 @@ static int make_loop(struct manager *manager)
 					       manager_on_walk, manager);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(manager->walk, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_time_relative(manager->loop, &manager->again, CLOCK_MONOTONIC, 0, 0,
+					       manager_on_again, manager);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(manager->again, SD_EVENT_OFF);
 	return r < 0 ? r : 0;
 }
 
@@ -193,6 +198,7 @@ struct manager *manager_free(struct manager *manager)
 	free(manager->waiting);
 	sd_event_source_disable_unref(manager->retry);
 	sd_event_source_disable_unref(manager->walk);
+	sd_event_source_disable_unref(manager->again);
 	sd_event_unref(manager->loop);
 	free(manager);
 	return NULL;

@@ -29,7 +29,8 @@ struct manager {
 	sd_event_source *retry; /* modules are on their way, or a reading has to be made again */
 	struct probes *probes;
 	struct ring *ring;
-	sd_event_source *walk; /* the next periodic walk of page tables */
+	sd_event_source *walk;  /* the next periodic walk of page tables */
+	sd_event_source *again; /* the next try at what failed of putting the policy in force */
 	struct model model;
 	struct history *history;
 	struct journal *journal;
@@ -85,6 +86,9 @@ int manager_refresh(void *userdata, unsigned int what);
 /* Reads the policy files and tries whether they can be enforced. 0, or a negative errno after it said what is
  * wrong. */
 int manager_load_policy(struct manager *manager);
+
+/* For the timer of manager->again. */
+int manager_on_again(sd_event_source *source, uint64_t usec, void *userdata);
 
 /* Enforcement follows recording; it ends before recording does. */
 void manager_recording_began(struct manager *manager);

@@ -29,6 +29,7 @@ static enum policy_mode mode_of(const struct manager *manager)
 	return policy_mode(manager->model.policy);
 }
 
+/* Of the rest, /dev/mem and /proc/bus/pci, the kernel has no hook before they are there. */
 static bool decided_in_kernel(const struct manager *manager, const struct mapping *mapping)
 {
 	return manager->enforcer && (mapping->source == SOURCE_VFIO || mapping->source == SOURCE_DMABUF ||

@@ -151,27 +151,65 @@ static void apply_policy(struct manager *manager)
 {
 	if (is_enforce(manager->policy) && manager->enforcer) {
 		set_reason(manager, false, "");
-		enforce_apply(enforcer_memory(manager->enforcer), policy_bank(manager->policy));
+		enforce_apply(enforcer_memory(manager->enforcer), policy_bank(manager->policy),
+			      manager_now_ns());
 	} else if (!is_enforce(manager->policy)) {
 		set_reason(manager, false, "");
 		detach_enforcer(manager);
 	}
 }
 
-void manager_recording_began(struct manager *manager)
+/* What failed is tried again after this, or if it takes long after so many times that. */
+#define AGAIN_USEC  10000000ULL
+#define AGAIN_SHARE 10
+
+static void try_again(struct manager *manager, uint64_t began_ns)
 {
+	uint64_t usec = (manager_now_ns() - began_ns) / 1000 * AGAIN_SHARE;
+
+	sd_event_source_set_time_relative(manager->again, usec > AGAIN_USEC ? usec : AGAIN_USEC);
+	sd_event_source_set_enabled(manager->again, SD_EVENT_ONESHOT);
+}
+
+static void begin_enforcing(struct manager *manager)
+{
+	uint64_t began_ns = manager_now_ns();
 	const char *reason;
 
-	manager->recording = true;
-	manager->recording_failed = false;
-	if (!is_enforce(manager->policy))
-		return;
 	if (!manager->enforcer && attach_enforcer(manager, &reason) < 0) {
 		set_reason(manager, true, reason);
+		try_again(manager, began_ns);
 		return;
 	}
 	apply_policy(manager);
 	fprintf(stderr, SD_INFO "enforcing\n");
+}
+
+static void settle_probes(struct manager *manager)
+{
+	if (probes_settle(manager->probes) < 0)
+		try_again(manager, manager_now_ns());
+}
+
+int manager_on_again(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct manager *manager = userdata;
+
+	(void)source;
+	(void)usec;
+	settle_probes(manager);
+	if (is_enforce(manager->policy) && manager->recording && !manager->enforcer)
+		begin_enforcing(manager);
+	manager_report_degraded(manager);
+	return 0;
+}
+
+void manager_recording_began(struct manager *manager)
+{
+	manager->recording = true;
+	manager->recording_failed = false;
+	if (is_enforce(manager->policy))
+		begin_enforcing(manager);
 }
 
 void manager_recording_failed(struct manager *manager)
@@ -207,7 +245,7 @@ int manager_start_policy(struct manager *manager)
 		set_reason(manager, false, WAITING);
 	if (!is_enforce(manager->policy))
 		enforcer_discard(manager->probes);
-	probes_settle(manager->probes);
+	settle_probes(manager);
 	journal_policy_loaded(manager->journal, manager->policy);
 	return 0;
 }

@@ -406,6 +406,7 @@ int manager_on_walk(sd_event_source *source, uint64_t usec, void *userdata)
 		return r;
 	r = walk_pages(manager, true);
 	complete_enforcer(manager);
+	manager_report_degraded(manager);
 	if (r < 0)
 		fprintf(stderr, SD_WARNING "cannot read page tables: %s; trying again\n", strerror(-r));
 	if (manager->bus)

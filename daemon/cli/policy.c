@@ -137,13 +137,17 @@ static enum exit_code print_policy(struct json_object *object, const struct opti
 	return output_finish(failure);
 }
 
-/* Of the daemon; where none runs on this host, of the files. */
+/* Of the daemon; where none runs on this host, of the files. A private daemon has none of the host's. */
 static enum exit_code show_policy(const struct options *options, struct failure *failure)
 {
 	struct json_object *object = NULL;
-	enum exit_code code = ask(options, "GetPolicy", &object, failure);
+	enum exit_code code = options->spawn ? EXIT_OK : ask(options, "GetPolicy", &object, failure);
 
-	if (code == EXIT_NO_DAEMON && !options->host && !options->spawn) {
+	if (options->spawn) {
+		complain("a private daemon has no policy: this is what the files say; whether it is in force "
+			 "the service tells, without --spawn");
+		code = read_host(&object, failure);
+	} else if (code == EXIT_NO_DAEMON && !options->host) {
 		*failure = (struct failure){};
 		complain("no daemon answers: this is what the files say, and is not in force");
 		code = read_host(&object, failure);
@@ -190,8 +194,11 @@ enum exit_code verb_policy(const struct options *options, struct failure *failur
 enum exit_code verb_reload(const struct options *options, struct failure *failure)
 {
 	struct json_object *object = NULL;
-	enum exit_code code = ask(options, "Reload", &object, failure);
+	enum exit_code code;
 
+	if (options->spawn)
+		return fail_with(failure, EXIT_USAGE, "reload: a private daemon has no policy to read again");
+	code = ask(options, "Reload", &object, failure);
 	if (code == EXIT_OK) {
 		if (options->json)
 			output_json(object, options->json);

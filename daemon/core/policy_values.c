@@ -7,7 +7,8 @@
 
 static const char *const modes[] = {"audit", "enforce"};
 
-/* Sources that a rule can name: all but SOURCE_OTHER. */
+/* Sources that a rule can name, in the order of enum mapping_source: sysfs stands for SOURCE_OTHER, which is
+ * /proc/bus/pci, too. */
 static const char *const sources[] = {"vfio", "dmabuf", "sysfs", "devmem"};
 
 /* How many characters must be changed, put in or taken out to make @b of @a, whatever their case; at most
@@ -181,6 +182,8 @@ static bool take_sources(struct policy_parser *parser, const char *value)
 		if (source < 0)
 			return false;
 		parser->rule->sources |= 1U << source;
+		if (source == SOURCE_SYSFS)
+			parser->rule->sources |= 1U << SOURCE_OTHER;
 	}
 	for (size_t i = 0; i < ELEMENTS(sources); i++)
 		if (parser->rule->sources & 1U << i)

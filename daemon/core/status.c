@@ -214,6 +214,8 @@ static void put_enforcer(struct row *row, const struct status *status)
 	row_count(&entry, "undecided", counters->undecided, true);
 	row_count(&entry, "unplaced", counters->unplaced, true);
 	row_count(&entry, "untracked", counters->untracked, true);
+	row_count(&entry, "unplaced_now", counters->unplaced_now, true);
+	row_count(&entry, "untracked_now", counters->untracked_now, true);
 	row_end(row, &entry);
 }
 

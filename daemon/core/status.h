@@ -53,6 +53,8 @@ struct enforcer_counters {
 	uint64_t decided, denied;
 	uint64_t unknown[POLICY_UNKNOWN_REASONS];
 	uint64_t undecided, unplaced, untracked;
+	uint64_t audit_untracked, audit_unplaced; /* summed over audits: no numbers of their own */
+	uint64_t unplaced_now, untracked_now;     /* of the mappings that are there */
 };
 
 struct status {
@@ -96,7 +98,7 @@ struct status {
  * its state), `version`, `conflict_kinds` {alias, promotion, demotion}, `conflicts_refused` (not open,
  * because the limit is reached), `policy_rules`, `would_denied`, `killed`, `enforcing` ("lsm", "fmod_ret", or
  * null), `enforcing_reason`, `enforcer` {decided, denied, unknown {reason: count}, undecided, unplaced,
- * untracked}.
+ * untracked, unplaced_now, untracked_now}.
  * @findings NULL: unknown. NULL: out of memory.
  */
 struct json_object *status_to_json(const struct status *status, const struct ledger_counts *counts,

@@ -13,17 +13,14 @@
  * The programs use one bank all along a request, and start again if two policies came meanwhile, so the bank
  * beside the one in force can be written at any time.
  */
-bool enforce_apply(struct enforcer *memory, const struct policy_bank *bank)
+bool enforce_apply(struct enforcer *memory, const struct policy_bank *bank, uint64_t now_ns)
 {
 	uint64_t generation = __atomic_load_n(&memory->generation, __ATOMIC_ACQUIRE);
 
-	if (!bank) {
-		__atomic_store_n(&memory->generation, 0, __ATOMIC_RELEASE);
-		return generation != 0;
-	}
 	if (generation != 0 && memcmp(&memory->banks[generation & 1], bank, sizeof(*bank)) == 0)
 		return false;
-	generation++;
+	if (generation++ == 0)
+		memory->since_ns = now_ns;
 	memcpy(&memory->banks[generation & 1], bank, sizeof(*bank));
 	__atomic_store_n(&memory->generation, generation, __ATOMIC_RELEASE);
 	return true;

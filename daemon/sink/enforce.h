@@ -11,11 +11,10 @@
 #include "vfiowatch/policy.h"
 
 /*
- * Makes @bank the policy in force: written beside the one in force, then switched to at once. NULL: nothing
- * is decided any more. A policy that is in force already (same digest) is left alone. Returns true if it
- * changed.
+ * Makes @bank the policy in force: written beside the one in force, then switched to at once. One that is in
+ * force already is left alone. @now_ns: CLOCK_BOOTTIME. Returns true if it changed.
  */
-bool enforce_apply(struct enforcer *memory, const struct policy_bank *bank);
+bool enforce_apply(struct enforcer *memory, const struct policy_bank *bank, uint64_t now_ns);
 
 /*
  * Ends @process by SIGKILL if it still is the same process. Returns 0, -ESRCH: it is gone, or another

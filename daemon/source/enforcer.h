@@ -21,8 +21,8 @@ struct enforcer_programs;
 
 /*
  * Tells whether this kernel can deny: by BPF LSM programs if it runs them, else by fmod_ret. Attaches a
- * program that allows everything for a moment, which needs no VFIO module. Returns 0, or a negative errno
- * with *reason (static): cause and remedy.
+ * program that allows everything for a moment, which needs no VFIO module; what it was told then it tells
+ * from then on. Returns 0, or a negative errno with *reason (static): cause and remedy.
  */
 int enforcer_probe(const char **reason);
 

@@ -37,9 +37,10 @@ struct enforcer_programs {
 	struct enforcer *memory;
 	enum enforcer_way way;
 	bool adopted;
-	struct enforcer_counters before_audit; /* what is above these no audit has put right */
-	struct enforcer_counters after_audit;  /* .. an audit may put right */
-	uint64_t skipped;                      /* at the last audit */
+	struct enforcer_counters before_audit; /* at the last audit that came to its end: what is above these
+						  none has put right */
+	struct enforcer_counters after_audit; /* at its end: what is above these the next one may put right */
+	uint64_t skipped;                     /* at the last audit */
 	bool audit_failed;
 };
 

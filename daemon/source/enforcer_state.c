@@ -48,29 +48,35 @@ static void copy_counters(const struct enforcer_programs *e, struct enforcer_cou
 	ret->undecided = __atomic_load_n(&memory->undecided, __ATOMIC_RELAXED);
 	ret->unplaced = __atomic_load_n(&memory->unplaced, __ATOMIC_RELAXED);
 	ret->untracked = __atomic_load_n(&memory->untracked, __ATOMIC_RELAXED);
+	ret->audit_unplaced = __atomic_load_n(&memory->audit_unplaced, __ATOMIC_RELAXED);
+	ret->audit_untracked = __atomic_load_n(&memory->audit_untracked, __ATOMIC_RELAXED);
+	/* What the last audit found, and what came since: one that is gone again the next audit tells. */
+	ret->unplaced_now = e->after_audit.audit_unplaced - e->before_audit.audit_unplaced + ret->unplaced -
+			    e->after_audit.unplaced;
+	ret->untracked_now = e->after_audit.audit_untracked - e->before_audit.audit_untracked +
+			     ret->untracked - e->before_audit.untracked;
 }
 
 /*
  * What is gone makes room for what was missed; then the tables know whether they are complete. What is still
- * not in them is counted anew meanwhile.
+ * not in them is counted meanwhile.
  */
 int enforcer_audit(struct enforcer_programs *e)
 {
-	struct enforcer_counters before;
+	struct enforcer_counters before, after;
 	int r = 0;
 
 	e->skipped = enforcer_skipped(e);
 	copy_counters(e, &before);
 	for (size_t i = 0; i < AUDIT_STEPS && r == 0; i++)
 		r = run(e->iterators[i]);
-	copy_counters(e, &e->after_audit);
 	e->audit_failed = r < 0;
 	if (r < 0)
 		return r;
-	/* Where bytes are not known, looking again does not help. */
-	before.unplaced = e->before_audit.unplaced;
+	copy_counters(e, &after);
 	e->before_audit = before;
-	return r;
+	e->after_audit = after;
+	return 0;
 }
 
 bool enforcer_audit_due(const struct enforcer_programs *e)
@@ -142,21 +148,19 @@ static __attribute__((format(printf, 3, 4))) void add_reason(struct status *stat
 static void add_counts(struct status *status, const struct enforcer_counters *now,
 		       const struct enforcer_counters *before)
 {
-	uint64_t untracked = now->untracked - before->untracked, unplaced = now->unplaced - before->unplaced,
-		 undecided = now->undecided - before->undecided,
+	uint64_t undecided = now->undecided - before->undecided,
 		 full = now->unknown[POLICY_UNKNOWN_FULL] - before->unknown[POLICY_UNKNOWN_FULL];
 
-	add_reason(status, untracked,
+	add_reason(status, now->untracked_now,
 		   "%" PRIu64
 		   " mappings found no room in the enforcer's tables: OnUnknown decides on their BARs; "
 		   "unmap some of the most mapped BAR (vfiowatch mappings)",
-		   untracked);
-	add_reason(
-		status, unplaced,
-		"%" PRIu64
-		" mappings so far were compared with nothing, as their bytes are not known to the enforcer: "
-		"see vfiowatch conflicts",
-		unplaced);
+		   now->untracked_now);
+	add_reason(status, now->unplaced_now,
+		   "%" PRIu64
+		   " mappings are compared with nothing, as their bytes are not known to the enforcer: "
+		   "see vfiowatch conflicts",
+		   now->unplaced_now);
 	add_reason(status, undecided,
 		   "%" PRIu64
 		   " mappings came to be before they were judged, as the kernel skipped the enforcer's "
@@ -199,6 +203,6 @@ bool enforcer_incomplete(const struct enforcer_programs *e)
 	struct enforcer_counters now;
 
 	copy_counters(e, &now);
-	return now.untracked != e->before_audit.untracked || now.undecided != e->before_audit.undecided ||
+	return now.untracked_now || now.unplaced_now || now.undecided != e->before_audit.undecided ||
 	       now.unknown[POLICY_UNKNOWN_FULL] != e->before_audit.unknown[POLICY_UNKNOWN_FULL];
 }

@@ -47,8 +47,17 @@ static int try(enum bpf_prog_type type, enum bpf_attach_type attach, const char 
 	return link < 0 ? -errno : 0;
 }
 
+/* What is lacking for the moment says nothing about the kernel. */
+static bool is_shortage(int error)
+{
+	return error == -ENOMEM || error == -EMFILE || error == -ENFILE || error == -EAGAIN ||
+	       error == -EINTR;
+}
+
 static const char *remedy(int error)
 {
+	if (is_shortage(error))
+		return "this process is short of memory or descriptors: try again, or raise its limits";
 	switch (error) {
 	case -EPERM:
 		return "this process may not load BPF programs that deny: run as root with CAP_BPF, "
@@ -66,21 +75,33 @@ static const char *remedy(int error)
 }
 
 /* fmod_ret works whether or not BPF LSM programs are run, so it is also for those that cannot tell. */
+static int try_both(enum enforcer_way *ret)
+{
+	int r = enforcer_lsm_active() ? try(BPF_PROG_TYPE_LSM, BPF_LSM_MAC, "mmap_file") : -EOPNOTSUPP;
+
+	*ret = ENFORCER_LSM;
+	if (r == 0 || is_shortage(r))
+		return r;
+	*ret = ENFORCER_FMOD_RET;
+	return try(BPF_PROG_TYPE_TRACING, BPF_MODIFY_RETURN, "security_mmap_file");
+}
+
+/* What the kernel can it can until it is booted anew, so it is asked once: clients may ask often (Probe()).
+ */
 int enforcer_find_way(enum enforcer_way *ret, const char **reason)
 {
-	int r;
+	static enum enforcer_way way;
+	static bool asked;
+	static int found;
 
-	if (enforcer_lsm_active() && try(BPF_PROG_TYPE_LSM, BPF_LSM_MAC, "mmap_file") == 0) {
-		*ret = ENFORCER_LSM;
-		return 0;
+	if (!asked) {
+		found = try_both(&way);
+		asked = !is_shortage(found);
 	}
-	r = try(BPF_PROG_TYPE_TRACING, BPF_MODIFY_RETURN, "security_mmap_file");
-	if (r < 0) {
-		*reason = remedy(r);
-		return r;
-	}
-	*ret = ENFORCER_FMOD_RET;
-	return 0;
+	if (found < 0)
+		*reason = remedy(found);
+	*ret = way;
+	return found;
 }
 
 int enforcer_probe(const char **reason)

@@ -208,13 +208,16 @@ int pins_open(const char *directory, int *ret_lock, enum pins_found *found, cons
 	return r > 0 ? 0 : set_aside(directory, found);
 }
 
-void pins_settle(const char *directory)
+int pins_settle(const char *directory)
 {
 	char aside[PATH_MAX];
+	int r;
 
 	aside_path(directory, aside);
-	remove_pins(aside);
-	rmdir(aside);
+	r = remove_pins(aside);
+	if (r < 0)
+		return r;
+	return rmdir(aside) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 void pins_restore(const char *directory, enum pins_found found)

@@ -29,8 +29,8 @@ enum pins_found {
  */
 int pins_open(const char *directory, int *ret_lock, enum pins_found *found, const char **reason);
 
-/* Ends what was set aside. */
-void pins_settle(const char *directory);
+/* Ends what was set aside. 0, also if there is nothing, or a negative errno: then some of it goes on. */
+int pins_settle(const char *directory);
 
 /* Undoes what was done since pins_open(): removes what was pinned, and puts back what was set aside. */
 void pins_restore(const char *directory, enum pins_found found);

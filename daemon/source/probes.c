@@ -118,9 +118,10 @@ void probes_let_go(struct probes *probes)
 	probes->found = PINS_NONE;
 }
 
-void probes_settle(struct probes *probes)
+int probes_settle(struct probes *probes)
 {
-	pins_settle(probes->pin_directory);
+	probes->settled = pins_settle(probes->pin_directory);
+	return probes->settled;
 }
 
 static void leave_pins(const struct probes *probes, enum probes_end end)
@@ -263,6 +264,10 @@ void probes_status(struct probes *probes, struct status *status)
 		add_reason(status, probes->reason);
 	if (attachments_taken_off(&probes->attachments))
 		add_reason(status, "recording was taken off (vfiowatchd --detach): restart vfiowatchd");
+	if (probes->settled < 0)
+		add_reason(status,
+			   "programs of another build go on, as their pins cannot be removed: trying again; "
+			   "see `before` in the pin directory, or vfiowatchd --detach");
 	status->recorder = *probes->recorder;
 	status->recorder_known = true;
 	status->ring_size = bpf_map__max_entries(probes->watch->maps.ring);

@@ -25,8 +25,9 @@ struct probes;
  */
 int probes_new(struct probes **ret, const char *pin_directory, const char *sys, const char **reason);
 
-/* The start is over, ours is in force: ends what another build left, which went on until now. */
-void probes_settle(struct probes *probes);
+/* The start is over, ours is in force: ends what another build left, which went on until now. 0, or a
+ * negative errno: then some of it still does, which is degraded until a later call ends it. */
+int probes_settle(struct probes *probes);
 
 enum probes_end {
 	PROBES_REMOVE,  /* all pins are removed: recording and enforcement end */

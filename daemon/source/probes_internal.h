@@ -29,6 +29,7 @@ struct probes {
 	struct attachments attachments;
 	enum recording_state state;
 	bool adopted;
+	int settled; /* of the last probes_settle() */
 	char reason[STATUS_REASON_LEN];
 	struct recorder *recorder;
 };

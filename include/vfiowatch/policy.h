@@ -122,6 +122,7 @@ enum policy_unknown {
 struct enforcer {
 	__u64 generation; /* banks[generation & 1] holds; 0: nothing is decided. Rises with every policy,
 			     after its bank was written */
+	__u64 since_ns;   /* CLOCK_BOOTTIME when generation was 0 last */
 	__u64 decided;    /* requests that got a verdict */
 	__u64 denied;     /* of them */
 	__u64 unknown[POLICY_UNKNOWN_REASONS]; /* of them, that OnUnknown decided */
@@ -129,6 +130,10 @@ struct enforcer {
 	__u64 unplaced;  /* mappings whose bytes are not known, so that they are compared with nothing */
 	__u64 untracked; /* mappings that found no room in the tables, so that they are compared with nothing
 			  */
+
+	/* What an audit adds to these is how many there are now: mappings that still find no room, and
+	 * mappings, with their copies, whose bytes are not known. */
+	__u64 audit_untracked, audit_unplaced;
 	struct policy_bank banks[2];
 };
 

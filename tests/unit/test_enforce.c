@@ -46,7 +46,8 @@ static uint64_t digest_in_force(void)
 static void test_first(void **state)
 {
 	(void)state;
-	assert_true(enforce_apply(&memory, bank(1)));
+	assert_true(enforce_apply(&memory, bank(1), 5));
+	assert_int_equal(memory.since_ns, 5);
 	assert_int_equal(memory.generation, 1);
 	assert_int_equal(digest_in_force(), 1);
 	assert_int_equal(memory.banks[1].n_rules, 1);
@@ -60,7 +61,7 @@ static void test_switch(void **state)
 	(void)state;
 	for (uint64_t digest = 1; digest < 6; digest++) {
 		before = memory.banks[memory.generation & 1];
-		assert_true(enforce_apply(&memory, bank(digest)));
+		assert_true(enforce_apply(&memory, bank(digest), 5));
 		assert_int_equal(memory.generation, digest);
 		assert_int_equal(digest_in_force(), digest);
 		assert_memory_equal(&memory.banks[(memory.generation - 1) & 1], &before, sizeof(before));
@@ -72,12 +73,13 @@ static void test_same(void **state)
 	struct enforcer before;
 
 	(void)state;
-	enforce_apply(&memory, bank(7));
+	enforce_apply(&memory, bank(7), 5);
 	before = memory;
-	assert_false(enforce_apply(&memory, bank(7)));
+	assert_false(enforce_apply(&memory, bank(7), 5));
 	assert_memory_equal(&memory, &before, sizeof(before));
-	assert_true(enforce_apply(&memory, bank(8)));
-	assert_true(enforce_apply(&memory, bank(7)));
+	assert_true(enforce_apply(&memory, bank(8), 6));
+	assert_int_equal(memory.since_ns, 5);
+	assert_true(enforce_apply(&memory, bank(7), 5));
 	assert_int_equal(memory.generation, 3);
 }
 
@@ -87,22 +89,10 @@ static void test_same_digest(void **state)
 	struct policy_bank other = *bank(7);
 
 	(void)state;
-	enforce_apply(&memory, bank(7));
+	enforce_apply(&memory, bank(7), 5);
 	other.rules[0].uid = 1000;
-	assert_true(enforce_apply(&memory, &other));
+	assert_true(enforce_apply(&memory, &other, 5));
 	assert_int_equal(memory.banks[memory.generation & 1].rules[0].uid, 1000);
-}
-
-static void test_off(void **state)
-{
-	(void)state;
-	assert_false(enforce_apply(&memory, NULL));
-	enforce_apply(&memory, bank(1));
-	assert_true(enforce_apply(&memory, NULL));
-	assert_int_equal(memory.generation, 0);
-	assert_false(enforce_apply(&memory, NULL));
-	assert_true(enforce_apply(&memory, bank(1)));
-	assert_true(memory.generation > 0);
 }
 
 /* Counters belong to the kernel. */
@@ -111,8 +101,8 @@ static void test_counters(void **state)
 	(void)state;
 	memory.denied = 5;
 	memory.unknown[POLICY_UNKNOWN_FULL] = 6;
-	enforce_apply(&memory, bank(1));
-	enforce_apply(&memory, NULL);
+	enforce_apply(&memory, bank(1), 5);
+	enforce_apply(&memory, bank(2), 5);
 	assert_int_equal(memory.denied, 5);
 	assert_int_equal(memory.unknown[POLICY_UNKNOWN_FULL], 6);
 }
@@ -199,7 +189,6 @@ int main(void)
 		cmocka_unit_test_setup(test_switch, setup),
 		cmocka_unit_test_setup(test_same, setup),
 		cmocka_unit_test_setup(test_same_digest, setup),
-		cmocka_unit_test_setup(test_off, setup),
 		cmocka_unit_test_setup(test_counters, setup),
 		cmocka_unit_test(test_kill),
 		cmocka_unit_test(test_reused_pid),

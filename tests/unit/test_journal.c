@@ -2,71 +2,7 @@
 
 /* sink/journal.c: what goes to journald, and how much of it. journald itself is replaced. */
 
-#include "events.h"
-
-#include <systemd/sd-journal.h>
-
-#include "sink/journal.h"
-#include "vfiowatch/journal.h"
-
-#define SECOND_NS 1000000000ULL
-
-/* The record written last, one field a line, and the number of all. */
-static char last[8192];
-static unsigned int written;
-
-int sd_journal_sendv_with_location(const char *file, const char *line, const char *function,
-				   const struct iovec *fields, int n)
-{
-	size_t used = 0;
-
-	(void)file;
-	(void)line;
-	(void)function;
-	written++;
-	for (int i = 0; i < n; i++)
-		used += snprintf(last + used, sizeof(last) - used, "%.*s\n", (int)fields[i].iov_len,
-				 (char *)fields[i].iov_base);
-	return 0;
-}
-
-struct fixture {
-	struct ledger *ledger;
-	struct journal *journal;
-};
-
-static int setup(void **state)
-{
-	struct fixture *fixture = calloc(1, sizeof(*fixture));
-
-	assert_non_null(fixture);
-	assert_int_equal(ledger_new(&fixture->ledger, MEMTYPE_ARCH_X86_64, NULL), 0);
-	assert_int_equal(journal_new(&fixture->journal), 0);
-	written = 0;
-	last[0] = 0;
-	*state = fixture;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *fixture = *state;
-
-	ledger_free(fixture->ledger);
-	journal_free(fixture->journal);
-	free(fixture);
-	return 0;
-}
-
-static bool has_field(const char *field)
-{
-	size_t length = strlen(field);
-
-	for (const char *line = last; *line; line = strchr(line, '\n') + 1)
-		if (strncmp(line, field, length) == 0 && line[length] == '\n')
-			return true;
-	return false;
-}
+#include "journaled.h"
 
 static void tell(struct fixture *fixture, const struct change *change, uint64_t now_ns)
 {
@@ -77,14 +13,11 @@ static void test_cookie(void **state)
 {
 	struct fixture *fixture = *state;
 	struct change change;
-	char id[64];
 
 	apply(fixture->ledger, by(file_event(EVENT_OPEN, 1), 10));
 	change = apply(fixture->ledger, by(cookie_event(EVENT_COOKIE, 2, 1, 1), 10));
 	tell(fixture, &change, 0);
-	snprintf(id, sizeof(id), "MESSAGE_ID=" SD_ID128_FORMAT_STR,
-		 SD_ID128_FORMAT_VAL(JOURNAL_COOKIE_ISSUED));
-	assert_true(has_field(id));
+	assert_true(has_id(JOURNAL_COOKIE_ISSUED));
 	assert_true(has_field("VFIOWATCH_DEVICE=0000:00:01.0"));
 	assert_true(has_field("VFIOWATCH_REGION=2"));
 	assert_true(has_field("VFIOWATCH_SOURCE=vfio"));
@@ -159,14 +92,6 @@ static void test_rate(void **state)
 	/* A clock that goes back gives no credit and takes none. */
 	tell(fixture, &change, 0);
 	assert_null(strstr(last, "SUPPRESSED"));
-}
-
-static bool has_id(sd_id128_t id)
-{
-	char field[64];
-
-	snprintf(field, sizeof(field), "MESSAGE_ID=" SD_ID128_FORMAT_STR, SD_ID128_FORMAT_VAL(id));
-	return has_field(field);
 }
 
 static void test_wc_requested(void **state)

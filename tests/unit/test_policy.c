@@ -165,9 +165,10 @@ static void test_bank(void **state)
 	for (int region = 0; region <= EVENT_BARS; region++)
 		assert_int_equal(bank->regions[region],
 				 region == 1 || region == 3 || region == 4 ? 0x1f : 0x1e);
+	/* With sysfs goes /proc/bus/pci. */
 	for (int source = 0; source < SOURCE_TYPES; source++)
 		assert_int_equal(bank->sources[source],
-				 source == SOURCE_VFIO || source == SOURCE_SYSFS ? 0x1f : 0x1d);
+				 source == SOURCE_DMABUF || source == SOURCE_DEVMEM ? 0x1d : 0x1f);
 	for (int kind = 0; kind < POLICY_KINDS; kind++)
 		assert_int_equal(bank->kinds[kind], kind == POLICY_REQUEST ? 0x1f : 0x1b);
 	for (int a = 0; a < MEMTYPE_TYPES; a++) {
@@ -267,7 +268,7 @@ static void test_later_rules_that_do_match(void **state)
 		{"User=1", "User=2"},
 		{"User=1", ""},
 		{"Unit=a.service", "Unit=*"},
-		{"Source=vfio|dmabuf|sysfs|devmem", ""},
+		{"Source=vfio|dmabuf|devmem", ""},
 		{"Kind=request\nTypes=uc", "Kind=request\nTypes=wc"},
 		{"Machine=a*", "Machine=b"},
 		{"Device=3b:00.0\nMachine=a", "Device=3b:00.0"},

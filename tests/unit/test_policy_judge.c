@@ -96,6 +96,26 @@ static void test_alias(void **state)
 	expect_nothing(judge(f, 104));
 }
 
+/* What comes through /proc/bus/pci counts as sysfs, on either side. */
+static void test_proc(void **state)
+{
+	struct fixture *f = *state;
+	struct event event = by(mapping_event(EVENT_MAP, 100, 0, BEGIN, 0, 4), 20);
+
+	event.mapping.source = SOURCE_OTHER;
+	event.mapping.flags = EVENT_MAPPING_PHYS_KNOWN | EVENT_MAPPING_DEVICE_KNOWN;
+	event.mapping.pci_address = FIRST_DEVICE;
+	event.mapping.page_prot = PROT_WC;
+	take(f, event);
+	expect_selected(f, "Source=sysfs", true);
+	expect_selected(f, "Source=vfio|sysfs", true);
+	expect_selected(f, "Source=vfio|dmabuf", false);
+	expect_selected(f, "Source=devmem|vfio", false);
+	use(f, "[Rule mixed]\nKind=alias\nSource=sysfs\nAction=deny\n");
+	map_vfio(f, 101, 10, 0, PROT_UC);
+	expect(judge(f, 101), POLICY_ALIAS, POLICY_DENY, 0, 100);
+}
+
 static void test_alias_of_other_device(void **state)
 {
 	struct fixture *f = *state;
@@ -469,6 +489,7 @@ int main(void)
 		CASE(test_selectors),
 		CASE(test_first_match_wins),
 		CASE(test_alias),
+		CASE(test_proc),
 		CASE(test_alias_of_other_device),
 		CASE(test_alias_parties),
 		CASE(test_unknown_party),

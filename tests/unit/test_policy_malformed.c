@@ -263,6 +263,7 @@ static const struct malformed table[] = {
 	{R L "Kind=alias\nTypes=wc/uc\n[Rule s]\nKind=alias\nTypes=uc-/wc\nAction=deny\n", 5,
 	 "can never match", "move it"},
 	{R L "Source=vfio|sysfs\n[Rule s]\nSource=sysfs\nAction=deny\n", 4, "can never match", "move it"},
+	{R L "Source=vfio|dmabuf|sysfs|devmem\n[Rule s]\nAction=deny\n", 4, "can never match", "move it"},
 	{R L "Region=0-2\n[Rule s]\nRegion=1\nAction=deny\n", 4, "can never match", "move it"},
 	{R L "User=alice\n[Rule s]\nUser=1042\nUnit=a.service\nAction=deny\n", 4, "can never match",
 	 "move it"},

@@ -200,8 +200,13 @@ static void test_enforcing(void **state)
 	status.killed = 1;
 	status.journal_unwritten = 2;
 	status.enforcing = ENFORCING_LSM;
-	status.enforcer = (struct enforcer_counters){
-		.decided = 9, .denied = 5, .undecided = 1, .unplaced = 2, .untracked = 3};
+	status.enforcer = (struct enforcer_counters){.decided = 9,
+						     .denied = 5,
+						     .undecided = 1,
+						     .unplaced = 2,
+						     .untracked = 3,
+						     .unplaced_now = 4,
+						     .untracked_now = 6};
 	for (unsigned int reason = 0; reason < POLICY_UNKNOWN_REASONS; reason++)
 		status.enforcer.unknown[reason] = 10 + reason;
 	json = status_to_json(&status, &counts, NULL);
@@ -213,7 +218,7 @@ static void test_enforcing(void **state)
 	expect_text(value(json, "enforcer"),
 		    "{\"decided\":9,\"denied\":5,\"unknown\":{\"arguments\":11,\"range\":12,\"type\":13,"
 		    "\"party\":14,\"full\":15,\"busy\":16,\"skipped\":17},\"undecided\":1,\"unplaced\":2,"
-		    "\"untracked\":3}");
+		    "\"untracked\":3,\"unplaced_now\":4,\"untracked_now\":6}");
 	json_object_put(json);
 
 	status.enforcing = ENFORCING_FMOD_RET;

@@ -118,6 +118,13 @@ static void test_show(void **state)
 	assert_non_null(strstr(result.out, "[Policy]"));
 	done(result);
 	done(run(verb_reload, (struct options){}, EXIT_NO_DAEMON));
+
+	/* A private daemon has none, so none is started. */
+	result = run(verb_policy, (struct options){.words = {"show"}, .spawn = true}, EXIT_OK);
+	assert_non_null(strstr(result.err, "private daemon has no policy"));
+	assert_non_null(strstr(result.out, "[Policy]"));
+	done(result);
+	done(run(verb_reload, (struct options){.spawn = true}, EXIT_USAGE));
 }
 
 static void test_status_and_events(void **state)

@@ -58,11 +58,41 @@ expect_killed "a demotion" 'open wc path /sys/bus/pci/devices/0000:00:01.0/resou
 eventually "it is counted" 30 killed_is 2
 expect_equal "the finding's verdict" "$(verdicts demotion)" "never kill"
 
+# Through /proc/bus/pci the same: no hook comes before it, so also a request that is to be denied is only told of.
+write_policy <<-END
+	[Policy]
+	Mode=enforce
+
+	[Rule no-sysfs]
+	Source=sysfs
+	Kind=request
+	Types=uc
+	Action=deny
+
+	[Rule never]
+	Source=sysfs
+	Kind=demotion
+	Types=wc/uc
+	Action=kill
+END
+reload
+would=$(status .would_denied) denied=$(status .denied)
+expect "by sysfs it is denied" vfio-client -c 'open uc path /sys/bus/pci/devices/0000:00:02.0/resource2; !EPERM mmap-raw u uc 8M 1p'
+expect_equal "denied" "$(status .denied)" $((denied + 1))
+expect "by /proc it is not" vfio-client -c 'bar 0000:00:02.0 2 BAR; open proc path /proc/bus/pci/00/02.0; pciioc proc mem;
+	mmap-raw u proc $BAR+8M 1p; touch u'
+expect_equal "but told of" "$(status .would_denied)" $((would + 1))
+expect_equal "denied" "$(status .denied)" $((denied + 1))
+expect_killed "a demotion by /proc" 'bar 0000:00:01.0 2 BAR; open proc path /proc/bus/pci/00/01.0; pciioc proc mem; pciioc proc wc;
+	mmap-raw demoted proc $BAR+64K 4p; touch demoted'
+eventually "it is counted" 30 killed_is 3
+expect_equal "it is not degraded" "$(status '.degraded | join("; ")')" ""
+
 # An alias can be seen beforehand: the same action denies it, and nobody is killed.
 kill_policy alias wc/uc
 reload
 expect "an alias is denied" vfio-client -c 'open wc path /sys/bus/pci/devices/0000:00:01.0/resource2_wc; !EPERM mmap-raw w wc 0 4p'
-expect_equal "killed" "$(status .killed)" 2
+expect_equal "killed" "$(status .killed)" 3
 
 # In audit mode nobody is.
 kill_policy demotion wc/uc
@@ -70,7 +100,7 @@ sed -i 's/enforce/audit/' $policies/50-test.conf
 reload
 expect "a demotion goes on" vfio-client -c 'open wc path /sys/bus/pci/devices/0000:00:01.0/resource2_wc; mmap-raw w wc 64K 4p; touch w;
 	run vfiowatch conflicts --all --json | grep -q would-kill; touch w'
-expect_equal "killed" "$(status .killed)" 2
+expect_equal "killed" "$(status .killed)" 3
 kill $first
 wait $first || fail "the one that VFIO belongs to ended with $?"
 kill "$client"

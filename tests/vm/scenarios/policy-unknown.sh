@@ -1,6 +1,5 @@
 # vm: --append iomem=relaxed
 # kernels: 6.1
-# by hand: reasons of being degraded do not go away yet when a full table is empty again
 # What the enforcer cannot decide is decided by OnUnknown, and told with the reason: bytes that are not known, and a table
 # that is full.
 # shellcheck shell=sh source=lib.sh
@@ -43,6 +42,34 @@ expect "OnUnknown=allow" vfio-client -c "$ranges; mmap-raw a parts 0 4p; mmap-ra
 expect_equal "the reason is counted" "$(unknown range)" 2
 expect_equal "and told" "$(last_unknown)" "range allow"
 
+# Each mapping of which the bytes are not known is counted once, with its copies as long as they are there.
+# WHAT NUMBER: the client goes on to STEP, and then there are so many of them
+step=0
+expect_unplaced() {
+	eventually "$1" 60 test -e "/tmp/step-$step"
+	expect_equal "$1: without known bytes" "$(status .enforcer.unplaced_now)" "$2"
+	if [ "$2" -gt 0 ]; then
+		status '.degraded | join(" ")' | grep -q "^$2 mappings are compared with nothing" || fail "$1: it is not degraded"
+	fi
+	touch "/tmp/go-$step"
+	step=$((step + 1))
+}
+so_far=$(status .enforcer.unplaced)
+vfio-client -c "$ranges; mmap-raw a parts 0 4p; touch-file /tmp/step-0; barrier /tmp/go-0;
+	munmap a 1p 1p; touch-file /tmp/step-1; barrier /tmp/go-1; fork child; touch-file /tmp/step-2; barrier /tmp/go-2;
+	munmap a; touch-file /tmp/step-3; barrier /tmp/go-3; @child munmap a 0 1p; touch-file /tmp/step-4; barrier /tmp/go-4" &
+client=$!
+expect_unplaced "one mapping" 1
+expect_unplaced "split" 2
+expect_unplaced "forked" 4
+expect_unplaced "unmapped by the parent" 2
+expect_unplaced "unmapped by the child in part" 1
+wait "$client" || fail "the client failed"
+client=
+expect_equal "so far" "$(status .enforcer.unplaced)" $((so_far + 1))
+expect_equal "exited: without known bytes" "$(status .enforcer.unplaced_now)" 0
+expect_equal "it is not degraded" "$(status '.degraded | join("; ")')" ""
+
 # A rule that denies it anyway needs not know the bytes.
 write_policy <<-END
 	[Policy]
@@ -56,7 +83,7 @@ write_policy <<-END
 END
 reload
 expect "a rule that needs no bytes" vfio-client -c "$ranges; !EPERM mmap-raw a parts 0 4p"
-expect_equal "nothing more was unknown" "$(unknown range)" 2
+expect_equal "nothing more was unknown" "$(unknown range)" 3
 
 # More than 256 mappings of one BAR.
 alias_policy enforce deny
