@@ -51,8 +51,6 @@ enforce allow "$alias_rule"
 expect_end "OnUnknown=allow" 0 0
 expect_equal "it is told" "$(last_told)" "allow - skipped"
 
-enforce allow "$request_rule"
-expect_end "a rule about the request" 137 0
 enforce allow "$request_rule
 
 [Rule no-vfio]
