@@ -41,9 +41,13 @@ expect_equal "the journal has every loss" \
 	"$(journalctl "MESSAGE_ID=$events_lost" -o json | jq -s '[.[].VFIOWATCH_LOST | tonumber] | add')" "$(status '.lost + .skipped')"
 [ "$(status .lost)" -gt 0 ] || fail "nothing was lost"
 
-# The system bus serves the same.
-expect_equal "over the system bus" \
-	"$(VFIOWATCH_ADDRESS=unix:path=/run/dbus/system_bus_socket vfiowatch status --json | jq -r .recording)" on
+# The system bus serves the same. What the bus was asked for times out while the kernel verifies programs that enforce for
+# long, and is asked for again after 30 s.
+on_system_bus() {
+	[ "$(VFIOWATCH_ADDRESS=unix:path=/run/dbus/system_bus_socket vfiowatch status --json | jq -r .recording)" = on ]
+}
+eventually "over the system bus" 90 on_system_bus
+mode=$(status .mode)
 systemctl stop vfiowatchd.service || fail "the service does not stop"
-[ ! -e /sys/fs/bpf/vfiowatch ] || fail "pins are left after the service was stopped"
+expect_nothing_pinned "$mode"
 [ ! -e /run/vfiowatch/bus ] || fail "the socket is left after the service was stopped"

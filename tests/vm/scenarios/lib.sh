@@ -54,6 +54,15 @@ stop_daemon() {
 	wait "$daemon" || fail "the daemon ended with $?: $(tail -n 3 /out/vfiowatchd.log)"
 }
 
+# MODE: of the policy of a daemon that was stopped. One that enforces leaves its programs; then they are taken off.
+expect_nothing_pinned() {
+	if [ "$1" = enforce ]; then
+		find /sys/fs/bpf/vfiowatch -name 'link_decide_*' | grep -q . || fail "SIGTERM took enforcement off"
+		expect "detach" vfiowatchd --detach
+	fi
+	[ ! -e /sys/fs/bpf/vfiowatch ] || fail "pins are left: $(ls /sys/fs/bpf/vfiowatch)"
+}
+
 # .status EXPRESSION: of the status object
 status() {
 	vfiowatch status --json=short | jq -r "$1"

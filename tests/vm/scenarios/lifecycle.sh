@@ -13,8 +13,9 @@ start_daemon
 [ "$(links)" -gt 0 ] || fail "nothing is pinned"
 expect_status "a second daemon" 1 vfiowatchd --foreground
 grep -q 'another vfiowatchd is running' /tmp/expect.err || fail "unclear: $(cat /tmp/expect.err)"
+mode=$(status .mode)
 stop_daemon
-[ ! -e /sys/fs/bpf/vfiowatch ] || fail "SIGTERM leaves pins: $(ls /sys/fs/bpf/vfiowatch)"
+expect_nothing_pinned "$mode"
 [ ! -e /run/vfiowatch/bus ] || fail "SIGTERM leaves the socket"
 expect "no program is left" rmmod vfio_pci
 
@@ -44,6 +45,7 @@ expect "detach" vfiowatchd --detach
 # Without anything installed or running.
 expect_status "--spawn" 0 vfiowatch --spawn status --json
 expect_equal "a private daemon records" "$(jq -r .recording /tmp/expect.out)" on
+expect_equal "and enforces nothing" "$(jq -r .mode /tmp/expect.out)" audit
 [ -z "$(pidof vfiowatchd)" ] || fail "--spawn leaves a daemon"
 [ "$(links)" -eq 0 ] || fail "--spawn leaves pins"
 
