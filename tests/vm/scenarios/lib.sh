@@ -63,6 +63,13 @@ expect_nothing_pinned() {
 	[ ! -e /sys/fs/bpf/vfiowatch ] || fail "pins are left: $(ls /sys/fs/bpf/vfiowatch)"
 }
 
+# Also under a policy that enforces, which outlives the daemon.
+end_recording() {
+	ended_mode=$(status .mode)
+	stop_daemon
+	expect_nothing_pinned "$ended_mode"
+}
+
 # .status EXPRESSION: of the status object
 status() {
 	vfiowatch status --json=short | jq -r "$1"

@@ -16,7 +16,7 @@ vfiowatch lint
 vfio-client -c 'open dev group 0000:00:02.0; touch-file /tmp/open; barrier /tmp/go; mmap-raw m dev 2048G 4p; touch-file /tmp/mapped; barrier /tmp/end' &
 client=$!
 eventually "the device is open" 30 test -e /tmp/open
-stop_daemon
+end_recording
 start_daemon
 touch /tmp/go
 eventually "it is mapped" 30 test -e /tmp/mapped

@@ -18,7 +18,7 @@ expect "older and newer mappings are told together" check-ledger --require-some 
 expect_equal "the newer ones are known as such" \
 	"$(vfiowatch mappings --json | jq '[.[] | select(.origin == "event")] | length')" 2
 expect_balance
-stop_daemon
+end_recording
 
 # A daemon that starts anew finds all of them, none twice.
 start_daemon

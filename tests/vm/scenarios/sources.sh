@@ -52,7 +52,7 @@ expect "the page tables agree" check-findings
 expect_equal "all are seen as they happen" "$(vfiowatch mappings --json=short | jq -r '[.[].origin] | unique | join(" ")')" event
 expect_equal "the sources" "$(jq -r '.[0]' /tmp/by-event | sort | uniq -c | awk '{ print $2 "=" $1 }' | tr '\n' ' ')" \
 	"devmem=2 dmabuf=1 other=1 sysfs=3 vfio=1 "
-stop_daemon
+end_recording
 start_daemon
 rows >/tmp/by-scan
 expect "the same rows by a scan" diff /tmp/by-event /tmp/by-scan
