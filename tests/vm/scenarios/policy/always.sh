@@ -28,8 +28,9 @@ still_denied() {
 		fail "$1 it is not denied any more, or something else is"
 }
 
+# WHEN: the kernel lets go of programs in the background after their pins went
 allowed() {
-	vfio-client -c "open wc path $resource; mmap-raw w wc 64K 4p" || fail "$1 it is not allowed"
+	eventually "$1 it is allowed" 30 vfio-client -c "open wc path $resource; mmap-raw w wc 64K 4p"
 }
 
 deciding_links() {
