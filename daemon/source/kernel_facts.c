@@ -2,9 +2,12 @@
 #include "source/kernel_facts.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "cleanup.h"
 #include "source/modules.h"
 
 int addresses_find(struct addresses *ret)
@@ -40,4 +43,14 @@ int addresses_find(struct addresses *ret)
 	for (size_t i = 0; i < n; i++)
 		*wanted[i].address = symbols[i].address;
 	return ret->vfio_device_fops_mmap ? 0 : -ENOENT;
+}
+
+bool kernel_is_confidential(const char *sys)
+{
+	_cleanup_(closefile) FILE *file = NULL;
+	char path[PATH_MAX], line[128];
+
+	snprintf(path, sizeof(path), "%s/kernel/security/lockdown", sys);
+	file = fopen(path, "re");
+	return file && fgets(line, sizeof(line), file) && strstr(line, "[confidentiality]");
 }

@@ -6,6 +6,7 @@
  * object has its own copy. */
 
 #include <linux/types.h>
+#include <stdbool.h>
 #include <unistd.h>
 
 /* 0: this kernel has none. */
@@ -19,6 +20,16 @@ struct addresses {
 
 /* Reads /proc/kallsyms. 0, -ENOENT: vfio is not loaded, or another negative errno. */
 int addresses_find(struct addresses *ret);
+
+/*
+ * Whether the kernel is locked down for confidentiality, as /sys (@sys) tells: then BPF programs may not read
+ * its memory (security_locked_down(LOCKDOWN_BPF_READ_KERNEL)), and nothing can be recorded.
+ */
+bool kernel_is_confidential(const char *sys);
+
+#define LOCKDOWN_REMEDY                                                                                      \
+	"the kernel is locked down for confidentiality, so that BPF programs may not read its memory: boot " \
+	"with lockdown=integrity or without lockdown="
 
 #define SET_ADDRESS(object, addresses, symbol) (object)->rodata->symbol##_address = (addresses)->symbol
 

@@ -14,6 +14,7 @@
 #include "record_build.h"
 #include "scan.skel.h"
 #include "source/dialects.h"
+#include "source/kernel_facts.h"
 #include "source/modules.h"
 #include "source/probes_internal.h"
 #include "watch.skel.h"
@@ -42,6 +43,10 @@ static int start_watch(struct probes *probes, const char **reason)
 	LIBBPF_OPTS(bpf_object_open_opts, options, .pin_root_path = probes->pin_directory);
 	int r;
 
+	if (kernel_is_confidential(probes->sys)) {
+		*reason = LOCKDOWN_REMEDY;
+		return -EPERM;
+	}
 	probes->watch = watch_bpf__open_opts(&options);
 	if (!probes->watch) {
 		*reason = "cannot open the BPF object";

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "source/enforcer.h"
+#include "source/kernel_facts.h"
 #include "source/modules.h"
 #include "source/targets.h"
 
@@ -50,6 +51,16 @@ static void check_btf(struct json_object *checks, const char *sys)
 	there = access(path, R_OK) == 0;
 	add_check(checks, "btf", there ? YES : NO, there ? "the kernel describes its types" : "no kernel BTF",
 		  "use a kernel built with CONFIG_DEBUG_INFO_BTF=y and CONFIG_DEBUG_INFO_BTF_MODULES=y");
+}
+
+static void check_lockdown(struct json_object *checks, const char *sys)
+{
+	bool confidential = kernel_is_confidential(sys);
+
+	add_check(checks, "lockdown", confidential ? NO : YES,
+		  confidential ? "BPF programs may not read kernel memory: nothing can be recorded or denied"
+			       : "BPF programs may read kernel memory",
+		  LOCKDOWN_REMEDY);
 }
 
 static void check_bpffs(struct json_object *checks, const char *pin_directory)
@@ -131,10 +142,11 @@ static void check_symbols(struct json_object *checks, bool modules_loaded)
 }
 
 /* A kernel does without BPF LSM if the other way works. */
-static void check_enforcement(struct json_object *checks)
+static void check_enforcement(struct json_object *checks, const char *sys)
 {
-	const char *reason = "";
-	bool lsm = enforcer_lsm_active(), works = enforcer_probe(&reason) == 0;
+	const char *reason = LOCKDOWN_REMEDY;
+	bool lsm = enforcer_lsm_active(),
+	     works = !kernel_is_confidential(sys) && enforcer_probe(&reason) == 0;
 
 	add_check(checks, "BPF LSM", lsm || works ? YES : NO,
 		  lsm     ? "the kernel runs BPF LSM programs"
@@ -161,10 +173,11 @@ struct json_object *report_kernel(const char *sys, const char *pin_directory)
 	json_object_object_add(report, "checks", checks);
 	check_kernel(checks);
 	check_btf(checks, sys);
+	check_lockdown(checks, sys);
 	check_bpffs(checks, pin_directory);
 	loaded = check_modules(checks, sys);
 	check_functions(checks, loaded);
 	check_symbols(checks, loaded);
-	check_enforcement(checks);
+	check_enforcement(checks, sys);
 	return report;
 }
