@@ -23,7 +23,8 @@ expect_equal "with the contract's fields" "$(head -n 1 /tmp/records |
 	jq -r '[.VFIOWATCH_DEVICE, .VFIOWATCH_REGION, .VFIOWATCH_SOURCE, .VFIOWATCH_DIALECT, .VFIOWATCH_OFFSET,
 		.VFIOWATCH_SIZE, .VFIOWATCH_REQUESTED, .OBJECT_SYSTEMD_UNIT] | join(" ")')" \
 	"0000:00:01.0 2 vfio region-info 0x20000000000 16777216 uc- driver.service"
-expect_equal "the sequence is there" "$(jq -r 'select(.VFIOWATCH_SEQ == null) | .MESSAGE' /tmp/records)" ""
+# What an audit told of before its event was read has none.
+[ "$(status .audits)" -gt 0 ] || expect_equal "the sequence is there" "$(jq -r 'select(.VFIOWATCH_SEQ == null) | .MESSAGE' /tmp/records)" ""
 expect_equal "the records are under the client's unit" \
 	"$(journalctl -u driver.service "MESSAGE_ID=$cookie_issued" -o cat | wc -l)" 2
 expect_equal "hostile names are escaped" "$(tail -n 1 /tmp/records | jq -r .MESSAGE | LC_ALL=C tr -d ' -~\n' | wc -c)" 0
