@@ -16,6 +16,7 @@
 #include "source/kernel_facts.h"
 #include "source/modules.h"
 #include "source/pci.h"
+#include "source/pins.h"
 #include "source/probes_internal.h"
 #include "watch.skel.h"
 
@@ -97,6 +98,7 @@ static int load(struct enforcer_programs *e)
 	bpf_map__set_max_entries(e->object->maps.bars, bars_entries(e));
 	/* What an earlier enforcer left without its programs is not true any more. */
 	if (!e->adopted) {
+		pins_end_decisions(e->probes->pin_directory);
 		attachments_unpin(&e->attachments);
 		unpin_maps(e);
 	}
@@ -224,8 +226,10 @@ struct enforcer_programs *enforcer_end(struct enforcer_programs *e, bool keep)
 {
 	if (!e)
 		return NULL;
-	if (!keep)
+	if (!keep) {
+		pins_end_decisions(e->probes->pin_directory);
 		attachments_unpin(&e->attachments);
+	}
 	attachments_close(&e->attachments);
 	for (size_t i = 0; i < AUDIT_STEPS; i++)
 		bpf_link__destroy(e->iterators[i]);
@@ -245,6 +249,7 @@ void enforcer_discard(struct probes *probes)
 
 	attachments_init(&e.attachments, enforcer_targets, N_ENFORCER_TARGETS, probes->pin_directory,
 			 reason_text);
+	pins_end_decisions(probes->pin_directory);
 	attachments_unpin(&e.attachments);
 	e.object = enforce_bpf__open_opts(&options);
 	if (e.object)

@@ -6,21 +6,27 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include "cleanup.h"
 #include "record_build.h"
 #include "vfiowatch/event.h"
+#include "vfiowatch/policy.h"
 
 /* Names with a dot are refused by the BPF file system. */
 #define ASIDE "before"
 
 /* The map that names the build. It is moved last: while it is there the others may be, too. */
 #define RECORDER "recorder"
+
+/* The map of struct enforcer. */
+#define ENFORCER "enforcer"
 
 static void aside_path(const char *directory, char path[PATH_MAX])
 {
@@ -96,11 +102,34 @@ static int each_pin(const char *directory, choose chosen, const char *to)
 	return r;
 }
 
+/* Of any build: the policy in force is the first word of the table in all of them. */
+_Static_assert(offsetof(struct enforcer, generation) == 0, "the first word");
+
+void pins_end_decisions(const char *directory)
+{
+	_cleanup_(closefd) int fd = -1;
+	char path[PATH_MAX];
+	uint64_t *generation;
+
+	snprintf(path, sizeof(path), "%s/" ENFORCER, directory);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return;
+	generation = mmap(NULL, sizeof(*generation), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (generation == MAP_FAILED)
+		return;
+	__atomic_store_n(generation, 0, __ATOMIC_RELEASE);
+	munmap(generation, sizeof(*generation));
+}
+
 /* What decides goes first: its tables must not become untrue under it. */
 static int remove_pins(const char *directory)
 {
-	int r = each_pin(directory, decides, NULL), other = each_pin(directory, any, NULL);
+	int r, other;
 
+	pins_end_decisions(directory);
+	r = each_pin(directory, decides, NULL);
+	other = each_pin(directory, any, NULL);
 	return r < 0 ? r : other;
 }
 

@@ -29,6 +29,13 @@ enum pins_found {
  */
 int pins_open(const char *directory, int *ret_lock, enum pins_found *found, const char **reason);
 
+/*
+ * Ends the decisions of an enforcer that is pinned in @directory. To be called before its programs are taken
+ * off: the kernel lets go of them one by one in the background, and without the one that decides the others
+ * take what is mapped for undecided.
+ */
+void pins_end_decisions(const char *directory);
+
 /* Ends what was set aside. 0, also if there is nothing, or a negative errno: then some of it goes on. */
 int pins_settle(const char *directory);
 

@@ -1,6 +1,5 @@
 # vm: --append vfiowatch.novfio --append iomem=relaxed
 # kernels: 6.1
-# by hand: some minutes long on a loaded machine
 # The vfio modules come after an enforcing daemon, go, and come again: enforcement goes and comes with them.
 # shellcheck shell=sh source=lib.sh
 . /tests/lib.sh

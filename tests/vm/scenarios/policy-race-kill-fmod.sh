@@ -1,6 +1,6 @@
 # vm: --append iomem=relaxed --append lsm=landlock --copy /usr/sbin/bpftool:/usr/bin/bpftool
 # kernels: 6.12
-# by hand: the kernel takes a minute to verify the copies of the programs, emulated
+# by hand: some minutes long
 # The same race while the daemon is killed and started anew all the time, and another process floods it with events. Denied by
 # programs that change what the LSM hooks return.
 # shellcheck shell=sh

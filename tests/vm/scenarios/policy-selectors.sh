@@ -1,4 +1,5 @@
 # vm: --append iomem=relaxed
+# kernels: 6.1 6.12
 # Every selector of a rule, in the kernel: a rule that selects the requester denies, one that selects another does not.
 # shellcheck shell=sh source=lib.sh
 . /tests/lib.sh

@@ -1,5 +1,5 @@
 # vm: --append iomem=relaxed --copy /usr/sbin/bpftool:/usr/bin/bpftool
-# kernels: 6.1
+# kernels: 6.12
 # A mapping that came to be unasked, as if the kernel had skipped the programs that decide (here they are taken off, and the
 # others are not), is judged when it is there: its process is ended where that would have been denied.
 # shellcheck shell=sh source=lib.sh
@@ -65,5 +65,27 @@ enforce deny "$(echo "$alias_rule" | sed 's/^Kind=.*/&\nDevice=0000:99:*/')"
 expect_end "rules about other devices" 0 0
 expect_balance
 stop_daemon
+
+# Programs that are on their way out have nobody killed.
+printf '[Policy]\nMode=enforce\nOnUnknown=deny\n\n%s\n' "$alias_rule" | write_policy
+go_on() {
+	for i in 1 2 3 4 5 6 7 8; do
+		vfio-client -c 'open dev group 0000:00:02.0; mmap a dev 2 0 4p; mmap b dev 2 1M 4p' || fail "$1: attempt $i ended with $?"
+	done
+}
+start_daemon
+expect_enforcing
+sleep 3
+write_policy <<-END
+	[Policy]
+	Mode=audit
+END
+reload
+go_on "after a change to audit"
+alias_policy enforce deny
+reload
+sleep 3
+stop_daemon
 expect "enforcement goes" vfiowatchd --detach
+go_on "after it was taken off"
 expect_healthy_kernel
