@@ -43,6 +43,17 @@ static __noinline int fill_pairs(struct judgement *j)
 	return 0;
 }
 
+/* Rules about an alias with some mapping, of which nothing is known. */
+static __always_inline struct policy_sets of_any_mapping(struct judgement *j)
+{
+	struct policy_sets sets = {};
+
+	fill_pairs(j);
+	for (__u32 x = 0; x < MEMTYPE_TYPES; x++)
+		sets.maybe |= j->q->ask.pairs[x].yes | j->q->ask.pairs[x].maybe;
+	return sets;
+}
+
 static __always_inline void fill_fresh(struct request *q)
 {
 	struct extent *fresh = &q->ask.fresh;

@@ -495,13 +495,17 @@ int tidy(struct bpf_iter__bpf_map_elem *ctx)
 {
 	const __u64 *address = ctx->key;
 	struct tidying t = {};
+	struct bar *bar;
 
 	if (!address || !ctx->value)
 		return 0;
 	t.bar = *address;
+	bar = bpf_map_lookup_elem(&bars, &t.bar);
 	t.b = binding_get(t.bar);
-	if (!t.b)
+	if (!t.b || !bar)
 		return 0;
+	bar->table.before = bar->table.untracked;
+	bar->table.missed = 0;
 	bpf_loop(EXTENTS_MAX, tidy_slot, &t, 0);
 	bpf_map_delete_elem(&bindings, &t.bar);
 	return 0;
@@ -536,8 +540,11 @@ int tidy_holds(struct bpf_iter__bpf_map_elem *ctx)
 		held = extent_is_held(&bar->table, key);
 		bpf_spin_unlock(&bar->lock);
 	}
-	if (!held)
+	/* It may be in the making: the next audit tells. */
+	if (!held && hold->orphan)
 		bpf_map_delete_elem(&holds, &key);
+	else
+		hold->orphan = !held;
 	return 0;
 }
 
@@ -555,8 +562,11 @@ int settle(struct bpf_iter__bpf_map_elem *ctx)
 	bar = bpf_map_lookup_elem(&bars, &key);
 	if (!bar)
 		return 0;
-	bar->table.untracked = bar->table.missed;
+	/* What came since tidy no walk has looked for. */
+	bpf_spin_lock(&bar->lock);
+	__sync_fetch_and_add(&bar->table.untracked, bar->table.missed - bar->table.before);
 	bar->table.missed = 0;
+	bpf_spin_unlock(&bar->lock);
 	return 0;
 }
 

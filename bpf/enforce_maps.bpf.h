@@ -36,7 +36,7 @@ struct hold {
 	__u64 check;    /* of the call that made it, as in struct extent */
 	__u64 original; /* VMA that it was copied from, 0: mapped */
 	__u32 ran;      /* copies of the program that have seen that call */
-	__u32 reserved;
+	__u32 orphan;   /* 1: an audit found nothing that it is of */
 };
 
 /* Its mapping is there and found no slot. */

@@ -91,7 +91,9 @@ struct binding {
 	struct asked asked;
 	__u64 bar; /* key */
 	__u32 keep_range, learns;
-	__u32 missed; /* 1: an audit found it: a lack of room is counted for that */
+	__u32 missed;  /* 1: an audit found it: a lack of room is counted for that */
+	__u32 decided; /* 1: its slot was reserved in this call */
+	__u32 other;   /* 1: it is not what was asked for and compared */
 	__u32 reserved;
 };
 
@@ -127,6 +129,7 @@ int bar_bind(struct binding *b)
 		return EXTENT_NO_ROOM;
 	bpf_spin_lock(&bar->lock);
 	bound = extent_bind(&bar->table, &b->fresh, b->keep_range);
+	b->decided = bar->table.outcome;
 	if (b->learns)
 		extent_learn(&bar->table, b->fresh.type);
 	bpf_spin_unlock(&bar->lock);
@@ -211,17 +214,19 @@ static __always_inline void mapping_facts(struct extent *fresh, struct vm_area_s
 #define BEGUN_BEFORE_NS 2000000000ULL
 
 /*
- * Nobody was asked before this mapping came to be. There is no more to deny: where the policy is against it,
- * or where that cannot be told and OnUnknown denies, its process ends before it gets to use it. Not so in the
- * first moments of enforcement, as the call may be older than that.
+ * Nobody was asked before this mapping came to be, or for something else. There is no more to deny: where the
+ * policy is against it, or where that cannot be told and OnUnknown denies, its process ends. Another thread
+ * of it may have used what was populated by then. Not so in the first moments of enforcement, as the call may
+ * be older than that. A global function, which the verifier follows
+ * once and not at each call.
  */
-static __noinline int judge_undecided(const struct binding *b)
+int judge_undecided(const struct binding *b)
 {
 	struct enforcer *e = enforcer_get();
 	__u64 task = (__u64)bpf_get_current_task_btf();
 	struct request *q;
 
-	if (!e || !e->generation || b->place.source == SOURCE_OTHER)
+	if (!b || !e || !e->generation || b->place.source == SOURCE_OTHER)
 		return 0;
 	__sync_fetch_and_add(&e->undecided, 1);
 	if (bpf_ktime_get_boot_ns() - e->since_ns < BEGUN_BEFORE_NS)
@@ -239,12 +244,41 @@ static __noinline int judge_undecided(const struct binding *b)
 	return 0;
 }
 
+/* Whether @call has something pending that was asked for with a weaker type than @type, and compared as that:
+ * the attributes of a cookie may change between the question and the answer. */
+static __noinline int asked_for_weaker(const struct call *call, __u32 type)
+{
+	__u64 bar_key = call->bar;
+	struct bar *bar = bpf_map_lookup_elem(&bars, &bar_key);
+	__u32 asked;
+
+	if (!bar || !call->pending || call->flags & EXTENT_LEARNS)
+		return 0;
+	asked = extent_slot(&bar->table, call->at)->type;
+	return memtype_conflict(asked, type) && memtype_strength(type) > memtype_strength(asked);
+}
+
+/* What was read from memory that the requester can write to, against what is mapped. */
+static __noinline int is_other_than_asked(const struct call *call, const struct binding *b)
+{
+	__u64 bar_key = call->bar;
+	struct bar *bar = bpf_map_lookup_elem(&bars, &bar_key);
+	const struct extent *slot;
+
+	if (!bar || bar_key != b->place.bar)
+		return 1;
+	slot = extent_slot(&bar->table, call->at);
+	/* Through sysfs the type is that of the file. */
+	return slot->first != b->place.first || slot->end != b->place.end ||
+	       (b->place.type != MEMTYPE_UNKNOWN && slot->type != b->place.type);
+}
+
 static __always_inline void bind_placed(struct binding *b, struct call *call, __u64 pgoff, __u32 ran)
 {
-	__u64 key = b->fresh.vma, known = call && call->check == b->asked.check;
+	__u64 key = b->fresh.vma, known = call && call->check == b->asked.check, bound = 1;
 	struct hold *hold;
 
-	if (known && call->pending && !(call->flags & EXTENT_DOUBTFUL)) {
+	if (known && call->pending && !(call->flags & EXTENT_DOUBTFUL) && !b->other) {
 		b->bar = call->bar;
 		b->keep_range = 1;
 		b->learns = call->flags & EXTENT_LEARNS;
@@ -256,19 +290,22 @@ static __always_inline void bind_placed(struct binding *b, struct call *call, __
 		b->fresh.end = b->place.end;
 		b->fresh.source = b->place.source;
 		b->fresh.page_delta = (__s64)b->place.first - (__s64)pgoff;
-		if (known && call->pending && (call->bar != b->bar || call->first != b->fresh.first))
-			known = 0;
+		if (known && call->pending && !b->other)
+			b->other = is_other_than_asked(call, b);
 	}
 	hold = bpf_map_lookup_elem(&holds, &key);
 	if (hold && hold->bar != b->bar)
 		hold_release(key, hold->bar);
 	if (call && call->pending && call->bar != b->bar)
 		hold_cancel(call);
-	if (!known)
-		judge_undecided(b);
 	if (!b->bar && !hold_unplaced(key, b->asked.check, ran))
 		hold_untracked(NULL);
-	if (b->bar && !bind(b, ran) && known) {
+	if (b->bar)
+		bound = bind(b, ran);
+	/* `calls` forgets; what was reserved tells it too. */
+	if (b->other || (!known && !b->decided))
+		judge_undecided(b);
+	if (!bound && known) {
 		/* For the copies, which find no hold. */
 		call->pending = 0;
 		call->flags |= CALL_NO_ROOM;
@@ -279,9 +316,10 @@ static __always_inline void bind_placed(struct binding *b, struct call *call, __
 }
 
 /* Whether the range has to be found out from the mapping: nothing is pending, or it is doubtful. */
-static __always_inline bool has_to_be_placed(const struct call *call, const struct asked *asked)
+static __always_inline bool has_to_be_placed(const struct call *call, const struct binding *b)
 {
-	return !call || !call->pending || call->check != asked->check || call->flags & EXTENT_DOUBTFUL;
+	return !call || !call->pending || call->check != b->asked.check || call->flags & EXTENT_DOUBTFUL ||
+	       b->other;
 }
 
 /*
@@ -353,7 +391,9 @@ static __always_inline int mapped(struct file *file, struct vm_area_struct *vma,
 	b->fresh.regs = b->asked.regs;
 	b->fresh.check = b->asked.check;
 	size = vma->vm_end - vma->vm_start;
-	if (has_to_be_placed(call, &b->asked)) {
+	if (call && call->pending && call->check == b->asked.check)
+		b->other = asked_for_weaker(call, b->fresh.type);
+	if (has_to_be_placed(call, b)) {
 		b->place.region = EVENT_REGION_UNKNOWN;
 		if (pdev) {
 			b->place.source = (__u64)vma->vm_file->f_op == kernfs_file_fops_address
@@ -365,6 +405,8 @@ static __always_inline int mapped(struct file *file, struct vm_area_struct *vma,
 		} else {
 			ours = place_of(&b->place, file, 0, size);
 			b->place.bar = 0;
+			b->place.region = EVENT_REGION_UNKNOWN;
+			b->place.unknown = POLICY_UNKNOWN_RANGE;
 		}
 	}
 	if (ours)
@@ -401,6 +443,8 @@ static __always_inline int pending_mapped(struct vm_area_struct *vma, int ret, _
 	mapping.delta = (vma->vm_start >> page_shift) - vma->vm_pgoff;
 	mapping.page_delta = (__s64)call->first - (__s64)vma->vm_pgoff;
 	mapping.type = memtype_from_prot(MEMTYPE_ARCH_BPF, vma->vm_page_prot.pgprot);
+	if (asked_for_weaker(call, mapping.type))
+		return 0;
 	at = call->at;
 	learns = call->flags & EXTENT_LEARNS;
 	hold.bar = bar_key;

@@ -60,7 +60,7 @@ static __always_inline void judge(struct judgement *j, enum judging what)
 			judge_alias(j);
 		return;
 	}
-	sets = unknown_of(about(j->q, j->bank, POLICY_ALIAS));
+	sets = of_any_mapping(j);
 	take(j->q, j->bank, &sets, POLICY_ALIAS, POLICY_UNKNOWN_SKIPPED);
 }
 
@@ -75,8 +75,8 @@ static __always_inline bool judged(struct enforcer *e, struct judgement *j, enum
 		return true;
 	j->bank = &e->banks[q->generation & 1];
 	judge(j, what);
-	/* Meanwhile the bank may have become that of another policy. */
-	if (*(volatile __u64 *)&e->generation - q->generation < 2)
+	/* Once another policy is in force the bank may be written. */
+	if (*(volatile __u64 *)&e->generation == q->generation)
 		return true;
 	give_back(q);
 	return false;

@@ -108,6 +108,9 @@ static __noinline enum call_state call_state(const struct extent *extent)
 	struct pt_regs *regs = (struct pt_regs *)extent->regs;
 	__u64 check = BPF_CORE_READ(task, start_boottime), result;
 
+	/* Of a mapping that an audit found no call is known. */
+	if (!task)
+		return CALL_UNKNOWN;
 	if (extent->regs - (__u64)BPF_CORE_READ(task, stack) >= STACK_MAX)
 		return CALL_UNKNOWN;
 #if defined(__TARGET_ARCH_x86)

@@ -10,8 +10,8 @@
 #include "identity.h"
 
 /*
- * The programs use one bank all along a request, and start again if two policies came meanwhile, so the bank
- * beside the one in force can be written at any time.
+ * The programs use one bank all along a request, and start again if another policy came meanwhile, so the
+ * bank beside the one in force can be written at any time.
  */
 bool enforce_apply(struct enforcer *memory, const struct policy_bank *bank, uint64_t now_ns)
 {

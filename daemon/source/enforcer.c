@@ -158,8 +158,11 @@ static int attach_iterators(struct enforcer_programs *e)
  */
 static int begin(struct enforcer_programs *e)
 {
-	int r = attachments_find(&e->attachments);
+	int r;
 
+	/* Until it was looked for it may be there, and is left alone. */
+	e->adopted = true;
+	r = attachments_find(&e->attachments);
 	if (r < 0)
 		return r;
 	r = attachments_adopt(&e->attachments);
@@ -227,6 +230,8 @@ struct enforcer_programs *enforcer_end(struct enforcer_programs *e, bool keep)
 	if (!e)
 		return NULL;
 	if (!keep) {
+		if (e->memory)
+			__atomic_store_n(&e->memory->generation, 0, __ATOMIC_RELEASE);
 		pins_end_decisions(e->probes->pin_directory);
 		attachments_unpin(&e->attachments);
 	}

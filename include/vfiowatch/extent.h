@@ -63,6 +63,8 @@ struct extent_table {
 			  same */
 	__u32 untracked; /* mappings that found no slot, until an audit found a slot for all */
 	__u32 missed;    /* the same of the audit that is going on */
+	__u32 before;    /* untracked when that began */
+	__u32 reserved;
 
 	/* Of the pass that is going on. */
 	volatile __u32 found, free, last, outcome;
@@ -229,7 +231,8 @@ enum extent_bound {
 /*
  * The mapping @fresh (all but the party is known of it) exists now: what its task had pending becomes that,
  * with the party of then, and with the range of then if @keep_range. Without anything pending it takes a
- * slot. What was known under the address of its VMA is gone.
+ * slot. What was known under the address of its VMA is gone. @t->outcome: 1 if what was pending is of this
+ * very call.
  */
 static inline enum extent_bound extent_bind(struct extent_table *t, const struct extent *fresh,
 					    int keep_range)
@@ -238,7 +241,7 @@ static inline enum extent_bound extent_bind(struct extent_table *t, const struct
 	__u32 at;
 
 	t->found = t->free = EXTENT_NONE;
-	t->last = 0;
+	t->last = t->outcome = 0;
 	for (__u32 i = 0; i < EXTENTS_MAX; i++) {
 		slot = &t->slots[i];
 		if (i >= *(volatile __u32 *)&t->n)
@@ -258,6 +261,7 @@ static inline enum extent_bound extent_bind(struct extent_table *t, const struct
 	at = t->found;
 	if (at < EXTENTS_MAX) {
 		slot = extent_slot(t, at);
+		t->outcome = slot->check == fresh->check;
 		slot->vma = fresh->vma;
 		slot->file = fresh->file;
 		slot->delta = fresh->delta;

@@ -246,11 +246,18 @@ static void test_bind(void **state)
 	fresh.first = 50;
 	fresh.end = 54;
 	assert_int_equal(extent_bind(table, &fresh, 0), EXTENT_BOUND);
+	/* It was of another call of the task. */
+	assert_int_equal(table->outcome, 0);
 	assert_int_equal(in_use(table), 2);
 	assert_int_equal(table->slots[1].first, 50);
 	assert_int_equal(table->slots[1].type, MEMTYPE_WC);
 	assert_int_equal(table->slots[1].generation, GENERATION);
 	assert_int_equal(table->slots[1].file, 201);
+	assert_int_equal(reserve(table, 3, 60, 64, MEMTYPE_WC), EXTENT_RESERVED);
+	fresh = mapping(3, 300, MEMTYPE_WC);
+	fresh.check = 9;
+	assert_int_equal(extent_bind(table, &fresh, 1), EXTENT_BOUND);
+	assert_int_equal(table->outcome, 1);
 	free(table);
 }
 
