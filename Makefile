@@ -32,8 +32,9 @@ SKELETONS := $(BPF_NAMES:%=$(B)/bpf/%.skel.h)
 
 CORE_SRC   := $(wildcard daemon/core/*.c) daemon/capture.c daemon/config.c daemon/identity.c
 DAEMON_SRC := $(wildcard daemon/source/*.c daemon/sink/*.c) daemon/main.c $(wildcard daemon/manager*.c)
-CLI_SRC    := $(wildcard daemon/cli/*.c)
+CLI_SRC    := $(wildcard daemon/cli/*.c daemon/tui/*.c)
 CORE_LIBS  := -ljson-c -linih -lgcrypt -lz
+TUI_LIBS   := -lncursesw -ltinfo
 obj         = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 all: $(B)/vfiowatchd $(B)/vfiowatch
@@ -42,7 +43,7 @@ $(B)/vfiowatchd: $(call obj,$(DAEMON_SRC) $(CORE_SRC))
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lsystemd -lbpf $(CORE_LIBS)
 
 $(B)/vfiowatch: $(call obj,$(CLI_SRC) $(CORE_SRC))
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lsystemd $(CORE_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lsystemd $(TUI_LIBS) $(CORE_LIBS)
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -119,7 +120,7 @@ $(B)/tests/unit/libunit.a: $(call san_obj,$(UNIT_LIB))
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(UNITS): $(B)/tests/unit/%: $(B)/san/tests/unit/%.o $(B)/tests/unit/libunit.a
-	$(Q)$(CC) $(SAN) -o $@ $^ -lcmocka -lsystemd -lbpf $(CORE_LIBS)
+	$(Q)$(CC) $(SAN) -o $@ $^ -lcmocka -lsystemd -lbpf $(TUI_LIBS) $(CORE_LIBS)
 
 $(B)/fuzz/%.o: %.c
 	@mkdir -p $(@D)
