@@ -89,6 +89,18 @@ $(B)/tests/bench/%.bpf.o: tests/bench/%.bpf.c
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
 
+# What drives the live view in a pseudo-terminal; also natively.
+TUI_TOOLS := $(B)/tests/tui/frames $(B)/tests/tui/serve
+tui-tools: $(TUI_TOOLS)
+
+$(B)/tests/tui/frames: $(call obj,tests/tui/frames.c tests/tui/screen.c)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lvterm -lutil
+
+$(B)/tests/tui/serve: $(call obj,tests/tui/serve.c $(wildcard daemon/sink/bus*.c) $(CORE_SRC))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lsystemd $(CORE_LIBS)
+
 install: all
 	install -D -m 755 $(B)/vfiowatchd $(DESTDIR)$(PREFIX)/sbin/vfiowatchd
 	install -D -m 755 $(B)/vfiowatch $(DESTDIR)$(PREFIX)/bin/vfiowatch
@@ -122,6 +134,10 @@ $(B)/tests/unit/libunit.a: $(call san_obj,$(UNIT_LIB))
 $(UNITS): $(B)/tests/unit/%: $(B)/san/tests/unit/%.o $(B)/tests/unit/libunit.a
 	$(Q)$(CC) $(SAN) -o $@ $^ -lcmocka -lsystemd -lbpf $(TUI_LIBS) $(CORE_LIBS)
 
+$(B)/tests/tui/random: $(B)/san/tests/tui/random.o $(B)/tests/unit/libunit.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(SAN) -o $@ $^ -lsystemd $(TUI_LIBS) $(CORE_LIBS)
+
 $(B)/fuzz/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(CPPFLAGS) $(SAN_CFLAGS) -fsanitize=fuzzer-no-link $(DEPFLAGS) -c -o $@ $<
@@ -131,10 +147,10 @@ $(FUZZERS): $(B)/tests/fuzz/%: $(B)/fuzz/tests/fuzz/%.o $(call fuzz_obj,$(CORE_S
 	$(Q)$(CLANG) $(SAN) -fsanitize=fuzzer -o $@ $^ $(CORE_LIBS)
 
 # Everything below installs what it needs and then builds anew, as what is there decides what can be built.
-check-fast: all $(UNITS) $(FUZZERS)
+check-fast: all $(UNITS) $(FUZZERS) $(TUI_TOOLS) $(B)/tests/tui/random
 	BUILD=$(B) tests/run --fast
 
-check-all: all vm-tools $(UNITS) $(FUZZERS)
+check-all: all vm-tools $(UNITS) $(FUZZERS) $(TUI_TOOLS) $(B)/tests/tui/random
 	BUILD=$(B) tests/run
 
 test:
@@ -157,5 +173,5 @@ clean:
 	rm -rf $(B)
 
 -include $(shell find $(B)/obj $(B)/san $(B)/fuzz -name '*.d' 2>/dev/null)
-.PHONY: all vm-tools bench-tools install clean test demo bench check-fast check-all
+.PHONY: all vm-tools tui-tools bench-tools install clean test demo bench check-fast check-all
 .SECONDARY:

@@ -391,6 +391,7 @@ bool press_device(struct ui *ui, const struct press *press)
 	struct device_view *view = &ui->device;
 	uint64_t size;
 
+	choose_bar(ui);
 	device_window(ui, &size);
 	switch (press->code) {
 	case PRESS_LEFT:

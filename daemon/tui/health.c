@@ -48,25 +48,24 @@ static void add_recording(struct pages *pages, struct json_object *status)
 static void add_types(struct pages *pages, struct json_object *status)
 {
 	struct json_object *types = row_value(status, "kernel_types");
-	bool first = true;
+	char text[160];
 
 	if (!json_object_is_type(types, json_type_array))
 		return;
+	snprintf(text, sizeof(text), "%-15s%10s%10s%6s", "", "generated", "delivered", "lost");
+	add_line(pages, STYLE_FAINT, "By type", text);
 	for (size_t i = 0; i < json_object_array_length(types); i++) {
 		struct json_object *type = json_object_array_get_idx(types, i);
 		const char *name = row_string(type, "type");
 		uint64_t generated, delivered, lost;
-		char text[160];
 
 		if (!row_number(type, "generated", &generated) ||
 		    !row_number(type, "delivered", &delivered) || !row_number(type, "lost", &lost) ||
 		    !generated)
 			continue;
-		snprintf(text, sizeof(text),
-			 "%-15s %10" PRIu64 " generated %10" PRIu64 " delivered %8" PRIu64 " lost",
-			 name ? name : "-", generated, delivered, lost);
-		add_line(pages, lost ? STYLE_BAD : STYLE_PLAIN, first ? "By type" : "", text);
-		first = false;
+		snprintf(text, sizeof(text), "%-15s%10" PRIu64 "%10" PRIu64 "%6" PRIu64, name ? name : "-",
+			 generated, delivered, lost);
+		add_line(pages, lost ? STYLE_BAD : STYLE_PLAIN, "", text);
 	}
 }
 

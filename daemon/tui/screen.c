@@ -63,17 +63,18 @@ static const char *time_of_day(const struct ui *ui, uint64_t boottime_ns, char o
 static int put_replay(const struct ui *ui, const struct area *area, int at)
 {
 	const struct player *player = ui->player;
+	bool narrow = area->columns < 60;
 	char time[WHEN_TEXT_MAX], speed[16];
 
 	if (player->speed < 0)
 		snprintf(speed, sizeof(speed), "1/%d", 1 << -player->speed);
 	else
 		snprintf(speed, sizeof(speed), "%d", 1 << player->speed);
-	return area_printf(area, 0, at, (struct pen){STYLE_WARN, 0},
-			   "%s REPLAY %sx %s %" PRIu64 "/%" PRIu64 "%s",
-			   grid_symbol(area->grid, player->playing ? SYMBOL_PLAY : SYMBOL_PAUSE), speed,
-			   time_of_day(ui, player->at_ns, time), player->position, player->n_events,
-			   player->ended ? " END" : "");
+	return area_printf(
+		area, 0, at, (struct pen){STYLE_WARN, 0}, "%s %s%sx %.*s %" PRIu64 "/%" PRIu64 "%s",
+		grid_symbol(area->grid, player->playing ? SYMBOL_PLAY : SYMBOL_PAUSE),
+		narrow ? "" : "REPLAY ", speed, narrow ? 8 : 15, time_of_day(ui, player->at_ns, time),
+		player->position, player->n_events, player->ended ? " END" : "");
 }
 
 /* What must be seen first: whether this is the truth of now. */
@@ -87,8 +88,8 @@ static int put_link(const struct ui *ui, const struct area *area, int at)
 		when_text(ui->world->lost_at_ns, text);
 		*strchrnul(text, '.') = '\0';
 		time = strchr(text, ' ');
-		return area_printf(area, 0, at, (struct pen){STYLE_BAD, GLYPH_REVERSE},
-				   "STALE since %s: %.80s", time ? time + 1 : text, ui->world->link_text);
+		return area_printf(area, 0, at, (struct pen){STYLE_BAD, GLYPH_REVERSE}, "STALE since %s",
+				   time ? time + 1 : text);
 	}
 	if (ui->frozen)
 		return area_put(area, 0, at, area->columns - at, (struct pen){STYLE_WARN, GLYPH_REVERSE},
@@ -121,6 +122,10 @@ static void draw_header(const struct ui *ui, const struct area *area)
 		at += put_count(area, at, STYLE_BAD, active, "conflict");
 	if (json_object_is_type(degraded, json_type_array) && json_object_array_length(degraded))
 		at += area_put(area, 0, at, area->columns - at, (struct pen){STYLE_BAD, 0}, "  DEGRADED");
+	if (ui->world->link == LINK_LOST) {
+		area_printf(area, 0, at, (struct pen){STYLE_BAD, 0}, "  %s", ui->world->link_text);
+		return;
+	}
 	if (ui->world->has_ledger)
 		ledger_counts(ui->world->ledger.model.ledger, &counts);
 	at += put_count(area, at, STYLE_PLAIN, counts.mappings, "mapping");

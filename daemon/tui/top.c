@@ -37,6 +37,7 @@ struct top {
 	struct grid grid;
 	struct terminal *terminal; /* NULL: --batch */
 	bool input, resized, stopped, continued;
+	bool quit;
 	bool dirty; /* what is on the screen is not what is known */
 	uint64_t drawn_usec, cost_usec;
 };
@@ -144,14 +145,13 @@ static void suspend(struct top *top)
 	top->resized = true;
 }
 
-/* What keys wished for; false: the end. */
-static bool grant_wishes(struct top *top)
+/* What keys wished for. */
+static void grant_wishes(struct top *top)
 {
 	unsigned int wish = top->ui.wish;
 
 	top->ui.wish = WISH_NONE;
-	if (wish & WISH_QUIT)
-		return false;
+	top->quit = top->quit || wish & WISH_QUIT;
 	if (wish & WISH_EXPLAIN)
 		ask_explanation(top);
 	if (wish & WISH_EXPORT)
@@ -166,7 +166,6 @@ static bool grant_wishes(struct top *top)
 	}
 	if (wish)
 		top->dirty = true;
-	return true;
 }
 
 static enum exit_code draw(struct top *top, struct failure *failure)
@@ -196,10 +195,13 @@ static enum exit_code take_keys(struct top *top, struct failure *failure)
 		any = true;
 		if (top->ui.wish & (WISH_QUIT | WISH_SUSPEND))
 			break;
+		/* What the next key does may depend on where things are now. */
 		if (ui_refresh(&top->ui) < 0)
 			return fail_memory(failure);
+		ui_draw(&top->ui, &top->grid);
 	}
-	return any && grant_wishes(top) ? draw(top, failure) : EXIT_OK;
+	grant_wishes(top);
+	return any && !top->quit ? draw(top, failure) : EXIT_OK;
 }
 
 static enum exit_code resize(struct top *top, struct failure *failure)
@@ -255,7 +257,7 @@ static enum exit_code run(struct top *top, struct failure *failure)
 {
 	enum exit_code code = resize(top, failure);
 
-	while (code == EXIT_OK && !top->client->signal) {
+	while (code == EXIT_OK && !top->client->signal && !top->quit) {
 		uint64_t due = UINT64_MAX;
 
 		code = tick(top, &due, failure);
@@ -267,8 +269,7 @@ static enum exit_code run(struct top *top, struct failure *failure)
 			code = resize(top, failure);
 		if (code == EXIT_OK && top->input)
 			code = take_keys(top, failure);
-		if (code == EXIT_OK && !grant_wishes(top))
-			break;
+		grant_wishes(top);
 	}
 	return code;
 }

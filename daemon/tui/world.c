@@ -13,14 +13,14 @@
 #include "vfiowatch/bus.h"
 
 static const struct field event_fields[] = {
-	{{.title = "TIME", .drop = 4}, "time", CELL_TEXT, FIELD_ALWAYS},
+	{{.title = "TIME", .drop = 3}, "time", CELL_TEXT, FIELD_ALWAYS},
 	{{.title = "EVENT"}, "event", CELL_TEXT, FIELD_ALWAYS},
-	{{.title = "DEVICE", .drop = 5}, "device", CELL_TEXT, FIELD_ALWAYS},
+	{{.title = "DEVICE", .drop = 1}, "device", CELL_TEXT, FIELD_ALWAYS},
 	{{.title = "PID", .right = true}, "pid", CELL_TEXT, FIELD_ALWAYS},
 	{{.title = "COMMAND", .shrink = true}, "comm", CELL_TEXT, FIELD_ALWAYS},
-	{{.title = "REGION", .right = true, .drop = 3}, "region", CELL_TEXT, FIELD_ALWAYS},
-	{{.title = "OFFSET", .right = true, .drop = 2}, "offset", CELL_TEXT, FIELD_ALWAYS},
-	{{.title = "SIZE", .right = true, .drop = 1}, "size", CELL_SIZE, FIELD_ALWAYS},
+	{{.title = "REGION", .right = true, .drop = 2}, "region", CELL_TEXT, FIELD_ALWAYS},
+	{{.title = "OFFSET", .right = true, .drop = 5}, "offset", CELL_TEXT, FIELD_ALWAYS},
+	{{.title = "SIZE", .right = true, .drop = 4}, "size", CELL_SIZE, FIELD_ALWAYS},
 	{{.title = "TYPE", .shrink = true}, NULL, CELL_TEXT, FIELD_ALWAYS},
 };
 
