@@ -63,7 +63,7 @@ $(B)/bpf/%.skel.h: $(B)/bpf/%.bpf.o
 $(B)/bpf/record_build.h: $(addprefix $(B)/bpf/,record.bpf.o pages.bpf.o enforce.bpf.o)
 	$(Q)printf '#define RECORD_BUILD 0x%sULL\n' "$$(cat $^ | sha256sum | cut -c 1-16)" > $@
 
-VM_TOOLS := $(B)/tests/vm/vfio-client $(B)/tests/vm/check-ledger $(B)/tests/vm/check-findings
+VM_TOOLS := $(addprefix $(B)/tests/vm/,vfio-client check-ledger check-findings view-frames)
 vm-tools: $(VM_TOOLS)
 
 $(B)/tests/vm/vfio-client: $(call obj,$(wildcard tests/vm/client/*.c))
@@ -79,6 +79,10 @@ $(B)/tests/vm/check-findings: $(call obj,$(wildcard tests/vm/oracle/findings/*.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -ljson-c
 
+$(B)/tests/vm/view-frames: $(call obj,tests/tui/frames.c tests/tui/screen.c)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lvterm -lutil
+
 BENCH_TOOLS := $(addprefix $(B)/tests/bench/,attach empty-lsm.bpf.o empty-fmod_ret.bpf.o)
 
 $(B)/tests/bench/attach: $(call obj,tests/bench/attach.c)
@@ -90,10 +94,14 @@ $(B)/tests/bench/%.bpf.o: tests/bench/%.bpf.c
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
 
 # What drives the live view in a pseudo-terminal; also natively.
-TUI_TOOLS := $(B)/tests/tui/frames $(B)/tests/tui/serve
+TUI_TOOLS := $(addprefix $(B)/tests/tui/,frames serve speed)
 tui-tools: $(TUI_TOOLS)
 
 $(B)/tests/tui/frames: $(call obj,tests/tui/frames.c tests/tui/screen.c)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lvterm -lutil
+
+$(B)/tests/tui/speed: $(call obj,tests/tui/speed.c tests/tui/screen.c)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lvterm -lutil
 
@@ -166,7 +174,8 @@ bench-tools: $(BENCH_TOOLS)
 
 bench:
 	tests/install-packages
-	$(MAKE) all vm-tools bench-tools
+	$(MAKE) all vm-tools bench-tools tui-tools
+	tests/tui/bench
 	tests/bench/run
 
 clean:

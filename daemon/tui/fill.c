@@ -213,6 +213,7 @@ int ui_refresh(struct ui *ui)
 			r = refresh_whole(ui, ui->screen);
 			break;
 		case SCREEN_DEVICE:
+			choose_device(ui);
 			r = ui->device.cookies
 				    ? refresh_cookies(ui, &ui->device_cookies, &ui->seen[SCREENS], true)
 				    : refresh_mappings(ui, SCREEN_DEVICE);

@@ -59,16 +59,20 @@ void ui_say(struct ui *ui, bool bad, const char *format, ...)
 	ui->message_bad = bad;
 }
 
-/* The device screen shows what was chosen before, else the first there is. */
-static void choose_device(struct ui *ui)
+/* The device screen shows what was chosen before, else the first that is mapped, else the first there is. */
+void choose_device(struct ui *ui)
 {
-	const struct device *device;
+	const struct device *devices[64], *chosen = NULL;
+	size_t n;
 
-	if (device_shown(ui) || !ui->world->has_ledger ||
-	    !ledger_list_devices(ui->world->ledger.model.ledger, 0, &device, 1))
+	if (ui->device.name[0] || !ui->world->has_ledger)
 		return;
-	ui->device = (struct device_view){.cookies = ui->device.cookies};
-	strcpy(ui->device.name, device->name);
+	n = ledger_list_devices(ui->world->ledger.model.ledger, 0, devices, 64);
+	for (size_t i = 0; i < n; i++)
+		if (!chosen || (devices[i]->mappings && !chosen->mappings))
+			chosen = devices[i];
+	if (chosen)
+		strcpy(ui->device.name, chosen->name);
 }
 
 void ui_go(struct ui *ui, enum screen_id screen)
@@ -76,8 +80,6 @@ void ui_go(struct ui *ui, enum screen_id screen)
 	if (screen != ui->screen)
 		ui->before = ui->screen;
 	ui->screen = screen;
-	if (screen == SCREEN_DEVICE)
-		choose_device(ui);
 }
 
 /* The text of a column of the selected row; NULL: none. */

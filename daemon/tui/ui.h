@@ -147,6 +147,7 @@ void draw_findings(struct ui *ui, const struct area *area);
 void draw_popup(struct ui *ui, const struct area *area);
 void draw_footer(struct ui *ui, const struct area *area);
 const struct device *device_shown(const struct ui *ui);
+void choose_device(struct ui *ui);
 uint64_t device_window(const struct ui *ui, uint64_t *size); /* start and size of the window */
 bool press_device(struct ui *ui, const struct press *press);
 bool press_replay(struct ui *ui, const struct press *press);

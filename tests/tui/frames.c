@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * frames [--update] [--looks] GOLDEN COMMAND..: runs COMMAND in a terminal as the script on standard input
- *says, and compares what is shown with the frames in GOLDEN. Lines of the script:
+ * frames [--update] [--looks] [--times] GOLDEN COMMAND..: runs COMMAND in a terminal as the script on
+ *standard input says, and compares what is shown with the frames in GOLDEN. Lines of the script:
  *
  *	size ROWS COLUMNS	the terminal has this size from now on; the first line
  *	keys KEYS		presses them, as screen_type() takes them
  *	click ROW COLUMN	with the left button
  *	frame NAME		waits until the frame of this name is shown
  *	await TEXT		waits until TEXT is shown
+ *	gone TEXT		waits until TEXT is not shown
+ *	resizes N		gives the terminal N sizes at random
+ *	stray			nothing is shown that would not be there if all of it was drawn anew
  *	run COMMAND		runs it in a shell
  *	mask			times of the day are not compared
  *	picture FILE		writes what is shown as SVG
@@ -27,7 +30,7 @@
 #define SETTLE_MSEC 400
 
 struct test {
-	bool update, looks, mask;
+	bool update, looks, mask, times;
 	const char *path;
 	char *golden;
 	FILE *out;
@@ -147,21 +150,54 @@ static void frame(struct test *test, const char *name)
 	test->frames++;
 }
 
-static void await(struct test *test, const char *wanted)
+/* Waits until @wanted is shown, or is not any more; tells how long that took. */
+static void await(struct test *test, const char *wanted, bool there)
 {
-	long limit = now_msec() + WAIT_MSEC;
+	long began = now_msec(), limit = began + WAIT_MSEC;
 	char *text = shown(test);
 
-	while (!strstr(text, wanted) && now_msec() < limit) {
-		screen_read(test->screen, 50);
+	while (!strstr(text, wanted) == there && now_msec() < limit) {
+		screen_read(test->screen, 10);
 		free(text);
 		text = shown(test);
 	}
-	if (!strstr(text, wanted)) {
-		printf("%s: not shown: %s\n%s", test->path, wanted, text);
+	if (!strstr(text, wanted) == there) {
+		printf("%s: %s: %s\n%s", test->path, there ? "not shown" : "still shown", wanted, text);
 		test->failed++;
+	} else if (test->times) {
+		printf("%ld ms until %s: %s\n", now_msec() - began, there ? "shown" : "gone", wanted);
 	}
 	free(text);
+}
+
+static void resize_at_random(struct test *test, unsigned int n)
+{
+	unsigned int seed = 1;
+
+	for (unsigned int i = 0; i < n; i++) {
+		int rows = 1 + rand_r(&seed) % 60, columns = 1 + rand_r(&seed) % 200;
+
+		screen_resize(test->screen, rows, columns);
+		screen_read(test->screen, rand_r(&seed) % 100);
+	}
+}
+
+/* What is shown must be what a terminal shows that is cleared and drawn anew. */
+static void check_stray(struct test *test)
+{
+	char *before, *after;
+
+	settle(test);
+	before = shown(test);
+	screen_type(test->screen, "<C-l>");
+	settle(test);
+	after = shown(test);
+	if (strcmp(before, after) != 0) {
+		printf("%s: stray cells\n--- before\n%s--- drawn anew\n%s", test->path, before, after);
+		test->failed++;
+	}
+	free(before);
+	free(after);
 }
 
 static void end(struct test *test)
@@ -218,7 +254,13 @@ static bool step(struct test *test, const char *line)
 	else if (strncmp(line, "frame ", 6) == 0)
 		frame(test, line + 6);
 	else if (strncmp(line, "await ", 6) == 0)
-		await(test, line + 6);
+		await(test, line + 6, true);
+	else if (strncmp(line, "gone ", 5) == 0)
+		await(test, line + 5, false);
+	else if (sscanf(line, "resizes %d", &rows) == 1)
+		resize_at_random(test, (unsigned int)rows);
+	else if (strcmp(line, "stray") == 0)
+		check_stray(test);
 	else if (strncmp(line, "picture ", 8) == 0)
 		picture(test, line + 8);
 	else if (strcmp(line, "end") == 0)
@@ -237,10 +279,11 @@ int main(int argc, char **argv)
 
 	for (; argc > 1 && strncmp(argv[1], "--", 2) == 0; argc--, argv++) {
 		test.update |= strcmp(argv[1], "--update") == 0;
+		test.times |= strcmp(argv[1], "--times") == 0;
 		test.looks |= strcmp(argv[1], "--looks") == 0;
 	}
 	if (argc < 3) {
-		fputs("frames [--update] [--looks] GOLDEN COMMAND..\n", stderr);
+		fputs("frames [--update] [--looks] [--times] GOLDEN COMMAND..\n", stderr);
 		return 2;
 	}
 	test.path = argv[1];

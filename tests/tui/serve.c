@@ -3,7 +3,8 @@
 /*
  * serve SOCKET CAPTURE: the real bus of the daemon over the ledger of a capture. Reads orders from standard
  * input, one a line, and answers each with a line: "N" applies the next N events of the capture; "map N"
- * makes N mappings of a device of its own; "busy N" then maps and unmaps one of them N times a second.
+ * makes N mappings of a device of its own; "busy N" then maps and unmaps one of them, N events a second;
+ * "lose N" tells of N lost ones.
  */
 
 #include <errno.h>
@@ -105,6 +106,19 @@ static void next_events(struct server *server, unsigned long n)
 	bus_events_added(server->bus);
 }
 
+static void lose(struct server *server, uint64_t n)
+{
+	struct event event = {.header = {.version = EVENT_VERSION,
+					 .type = EVENT_LOST,
+					 .size = event_size(EVENT_LOST),
+					 .origin = EVENT_ORIGIN_SCAN,
+					 .time_ns = server->now_ns + 1000},
+			      .lost = {.type = EVENT_POPULATE, .count = n}};
+
+	apply(server, &event);
+	bus_events_added(server->bus);
+}
+
 static struct event made_event(struct server *server, enum event_type type, uint64_t n)
 {
 	struct event event = {
@@ -172,6 +186,8 @@ static int on_order(sd_event_source *source, int fd, uint32_t events, void *user
 		make_mappings(server, n);
 	else if (sscanf(line, "busy %lu", &n) == 1)
 		server->rate = (unsigned int)n;
+	else if (sscanf(line, "lose %lu", &n) == 1)
+		lose(server, n);
 	else
 		next_events(server, strtoul(line, NULL, 10));
 	if (server->rate)
