@@ -332,27 +332,57 @@ static void svg_character(uint32_t c, FILE *out)
 		put_unicode(c, out);
 }
 
-static void svg_cell(const VTermScreenCell *cell, int row, int column, FILE *out)
+static bool same_look(const VTermScreenCell *a, const VTermScreenCell *b)
 {
-	char ink[8] = INK, ground[8] = GROUND, *front = ink, *back = ground;
-	double x = 8 + column * CELL_WIDTH, y = 8 + row * CELL_HEIGHT;
+	return colour_of(&a->fg) == colour_of(&b->fg) && a->attrs.bold == b->attrs.bold &&
+	       a->attrs.reverse == b->attrs.reverse && a->attrs.underline == b->attrs.underline;
+}
 
-	if (colour_of(&cell->fg) >= 0)
-		rgb(colour_of(&cell->fg), ink);
-	if (cell->attrs.reverse) {
-		front = ground;
-		back = ink;
+/* Cells of one row, from @column up to @end, that look alike. */
+static void svg_run(const struct screen *screen, int row, int column, int end, FILE *out)
+{
+	VTermScreenCell cell = cell_at(screen, row, column);
+	char ink[8] = INK, ground[8] = GROUND, *front = ink;
+	double x = 8 + column * CELL_WIDTH, y = 8 + row * CELL_HEIGHT, width = (end - column) * CELL_WIDTH;
+
+	if (colour_of(&cell.fg) >= 0)
+		rgb(colour_of(&cell.fg), ink);
+	if (cell.attrs.reverse) {
 		fprintf(out, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%d\" fill=\"%s\"/>\n", x, y,
-			CELL_WIDTH * cell->width + 0.2, CELL_HEIGHT, back);
+			width, CELL_HEIGHT, ink);
+		front = ground;
 	}
-	if (is_blank(cell) && !cell->attrs.underline)
-		return;
-	fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" fill=\"%s\"%s%s>", x, y + 13.5, front,
-		cell->attrs.bold ? " font-weight=\"bold\"" : "",
-		cell->attrs.underline ? " text-decoration=\"underline\"" : "");
-	for (int i = 0; i < VTERM_MAX_CHARS_PER_CELL && cell->chars[i]; i++)
-		svg_character(cell->chars[i], out);
-	fputs(is_blank(cell) ? "&#160;</text>\n" : "</text>\n", out);
+	fprintf(out,
+		"<text x=\"%.1f\" y=\"%.1f\" fill=\"%s\" textLength=\"%.1f\" xml:space=\"preserve\"%s%s>", x,
+		y + 13.5, front, width, cell.attrs.bold ? " font-weight=\"bold\"" : "",
+		cell.attrs.underline ? " text-decoration=\"underline\"" : "");
+	for (; column < end; column++) {
+		cell = cell_at(screen, row, column);
+		if (!cell.chars[0])
+			fputs("&#160;", out);
+		for (int i = 0;
+		     i < VTERM_MAX_CHARS_PER_CELL && cell.chars[i] && cell.chars[i] != (uint32_t)-1; i++)
+			if (cell.chars[i] == ' ')
+				fputs("&#160;", out);
+			else
+				svg_character(cell.chars[i], out);
+	}
+	fputs("</text>\n", out);
+}
+
+static void svg_row(const struct screen *screen, int row, FILE *out)
+{
+	int start = 0;
+
+	for (int column = 1; column <= screen->columns; column++) {
+		VTermScreenCell before = cell_at(screen, row, start), cell;
+
+		if (column < screen->columns &&
+		    (cell = cell_at(screen, row, column), same_look(&before, &cell)))
+			continue;
+		svg_run(screen, row, start, column, out);
+		start = column;
+	}
 }
 
 void screen_svg(const struct screen *screen, FILE *out)
@@ -365,11 +395,6 @@ void screen_svg(const struct screen *screen, FILE *out)
 		"fill=\"" GROUND "\"/>\n",
 		16 + screen->columns * CELL_WIDTH, 16 + screen->rows * CELL_HEIGHT);
 	for (int row = 0; row < screen->rows; row++)
-		for (int column = 0; column < screen->columns; column++) {
-			VTermScreenCell cell = cell_at(screen, row, column);
-
-			if (cell.chars[0] != (uint32_t)-1)
-				svg_cell(&cell, row, column, out);
-		}
+		svg_row(screen, row, out);
 	fputs("</svg>\n", out);
 }

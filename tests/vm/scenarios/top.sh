@@ -36,6 +36,8 @@ look vfiowatch <<-'END'
 	keys 2
 	await 64K mapped
 	keys 3
+	await 3 Mappings 4
+	await shown
 	run touch /tmp/unmap
 	gone shown
 	run touch /tmp/sizes
