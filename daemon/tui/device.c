@@ -33,11 +33,20 @@ uint64_t device_window(const struct ui *ui, uint64_t *size)
 {
 	const struct event_bar *bar = bar_shown(ui);
 	const struct device_view *view = &ui->device;
+	uint64_t whole;
 
 	*size = bar ? bar->size : 0;
 	if (view->start >= view->end || view->start >= *size)
 		return 0;
-	*size = (view->end < *size ? view->end : *size) - view->start;
+	whole = *size - view->start;
+	*size = view->end < *size ? view->end - view->start : whole;
+	/* Cells are whole pages: as many of them as there is room for. */
+	if (view->strip_columns > 0) {
+		uint64_t cell = strip_start(0, *size, view->strip_columns, 1);
+
+		if (__builtin_mul_overflow(cell, (uint64_t)view->strip_columns, size) || *size > whole)
+			*size = whole;
+	}
 	return view->start;
 }
 

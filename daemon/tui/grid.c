@@ -275,6 +275,15 @@ void area_fill(const struct area *area, int row, int column, int width, struct p
 		put_glyph(area, row, i, pen, symbol, 1);
 }
 
+void area_select(const struct area *area, int row)
+{
+	if (row < 0 || row >= area->rows)
+		return;
+	for (int i = 0; i < area->columns; i++)
+		cell(area, row, i)->style = STYLE_PLAIN;
+	area_flag(area, row, GLYPH_REVERSE);
+}
+
 void area_flag(const struct area *area, int row, uint8_t flags)
 {
 	if (row < 0 || row >= area->rows)

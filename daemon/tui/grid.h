@@ -91,6 +91,8 @@ void area_field(const struct area *area, int row, int column, int width, enum pe
 int area_printf(const struct area *area, int row, int column, struct pen pen, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
 void area_fill(const struct area *area, int row, int column, int width, struct pen pen, const char *symbol);
+/* Makes a row look selected: in one colour, reversed. */
+void area_select(const struct area *area, int row);
 /* Adds @flags to the cells of a row. */
 void area_flag(const struct area *area, int row, uint8_t flags);
 

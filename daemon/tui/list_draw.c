@@ -184,7 +184,7 @@ void list_draw(struct list *list, const struct area *area)
 		else
 			draw_group(list, area, 1 + i, &list->lines[at]);
 		if (at == list->cursor)
-			area_flag(area, 1 + i, GLYPH_REVERSE);
+			area_select(area, 1 + i);
 	}
 }
 

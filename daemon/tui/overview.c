@@ -35,7 +35,7 @@ static const struct field fields[] = {
 	[COLUMN_DEVICE] = {{.title = "DEVICE"}, "device", CELL_TEXT, FIELD_ALWAYS},
 	[COLUMN_DRIVER] = {{.title = "DRIVER", .drop = 5}, "driver", CELL_TEXT, FIELD_ALWAYS},
 	[COLUMN_OWNER] = {{.title = "OWNER", .shrink = true}, "owner", CELL_TEXT, FIELD_ALWAYS},
-	[COLUMN_BARS] = {{.title = "BARS", .shrink = true, .drop = 8}, "bars", CELL_BARS, FIELD_ALWAYS},
+	[COLUMN_BARS] = {{.title = "BARS", .drop = 8}, "bars", CELL_BARS, FIELD_ALWAYS},
 	[COLUMN_OPEN] = {{.title = "OPEN", .right = true, .drop = 7}, "open_files", CELL_TEXT, FIELD_ALWAYS},
 	[COLUMN_COOKIES] = {{.title = "COOKIES", .right = true, .drop = 3},
 			    "cookies",

@@ -23,6 +23,7 @@ vfio-client <<-'END' &
 	barrier /tmp/end
 END
 client=$!
+# shellcheck disable=SC2016 # expanded by that shell
 eventually "the device is open" 60 sh -c '[ "$(vfiowatch status --json=short | jq .open_files)" -gt 0 ]'
 look vfiowatch <<-'END'
 	size 24 80
