@@ -32,8 +32,9 @@ SKELETONS := $(BPF_NAMES:%=$(B)/bpf/%.skel.h)
 
 CORE_SRC   := $(wildcard daemon/core/*.c) daemon/capture.c daemon/config.c daemon/identity.c
 DAEMON_SRC := $(wildcard daemon/source/*.c daemon/sink/*.c) daemon/main.c $(wildcard daemon/manager*.c)
-CLI_SRC    := $(wildcard daemon/cli/*.c)
+CLI_SRC    := $(wildcard daemon/cli/*.c daemon/tui/*.c)
 CORE_LIBS  := -ljson-c -linih -lgcrypt -lz
+TUI_LIBS   := -lncursesw -ltinfo
 obj         = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 all: $(B)/vfiowatchd $(B)/vfiowatch
@@ -42,7 +43,7 @@ $(B)/vfiowatchd: $(call obj,$(DAEMON_SRC) $(CORE_SRC))
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lsystemd -lbpf $(CORE_LIBS)
 
 $(B)/vfiowatch: $(call obj,$(CLI_SRC) $(CORE_SRC))
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lsystemd $(CORE_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lsystemd $(TUI_LIBS) $(CORE_LIBS)
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -62,7 +63,7 @@ $(B)/bpf/%.skel.h: $(B)/bpf/%.bpf.o
 $(B)/bpf/record_build.h: $(addprefix $(B)/bpf/,record.bpf.o pages.bpf.o enforce.bpf.o)
 	$(Q)printf '#define RECORD_BUILD 0x%sULL\n' "$$(cat $^ | sha256sum | cut -c 1-16)" > $@
 
-VM_TOOLS := $(B)/tests/vm/vfio-client $(B)/tests/vm/check-ledger $(B)/tests/vm/check-findings
+VM_TOOLS := $(addprefix $(B)/tests/vm/,vfio-client check-ledger check-findings view-frames)
 vm-tools: $(VM_TOOLS)
 
 $(B)/tests/vm/vfio-client: $(call obj,$(wildcard tests/vm/client/*.c))
@@ -78,6 +79,10 @@ $(B)/tests/vm/check-findings: $(call obj,$(wildcard tests/vm/oracle/findings/*.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -ljson-c
 
+$(B)/tests/vm/view-frames: $(call obj,tests/tui/frames.c tests/tui/screen.c)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lvterm -lutil
+
 BENCH_TOOLS := $(addprefix $(B)/tests/bench/,attach empty-lsm.bpf.o empty-fmod_ret.bpf.o)
 
 $(B)/tests/bench/attach: $(call obj,tests/bench/attach.c)
@@ -87,6 +92,22 @@ $(B)/tests/bench/attach: $(call obj,tests/bench/attach.c)
 $(B)/tests/bench/%.bpf.o: tests/bench/%.bpf.c
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
+
+# What drives the live view in a pseudo-terminal; also natively.
+TUI_TOOLS := $(addprefix $(B)/tests/tui/,frames serve speed)
+tui-tools: $(TUI_TOOLS)
+
+$(B)/tests/tui/frames: $(call obj,tests/tui/frames.c tests/tui/screen.c)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lvterm -lutil
+
+$(B)/tests/tui/speed: $(call obj,tests/tui/speed.c tests/tui/screen.c)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lvterm -lutil
+
+$(B)/tests/tui/serve: $(call obj,tests/tui/serve.c $(wildcard daemon/sink/bus*.c) $(CORE_SRC))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lsystemd $(CORE_LIBS)
 
 install: all
 	install -D -m 755 $(B)/vfiowatchd $(DESTDIR)$(PREFIX)/sbin/vfiowatchd
@@ -119,7 +140,11 @@ $(B)/tests/unit/libunit.a: $(call san_obj,$(UNIT_LIB))
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(UNITS): $(B)/tests/unit/%: $(B)/san/tests/unit/%.o $(B)/tests/unit/libunit.a
-	$(Q)$(CC) $(SAN) -o $@ $^ -lcmocka -lsystemd -lbpf $(CORE_LIBS)
+	$(Q)$(CC) $(SAN) -o $@ $^ -lcmocka -lsystemd -lbpf $(TUI_LIBS) $(CORE_LIBS)
+
+$(B)/tests/tui/random: $(B)/san/tests/tui/random.o $(B)/tests/unit/libunit.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(SAN) -o $@ $^ -lsystemd $(TUI_LIBS) $(CORE_LIBS)
 
 $(B)/fuzz/%.o: %.c
 	@mkdir -p $(@D)
@@ -130,10 +155,10 @@ $(FUZZERS): $(B)/tests/fuzz/%: $(B)/fuzz/tests/fuzz/%.o $(call fuzz_obj,$(CORE_S
 	$(Q)$(CLANG) $(SAN) -fsanitize=fuzzer -o $@ $^ $(CORE_LIBS)
 
 # Everything below installs what it needs and then builds anew, as what is there decides what can be built.
-check-fast: all $(UNITS) $(FUZZERS)
+check-fast: all $(UNITS) $(FUZZERS) $(TUI_TOOLS) $(B)/tests/tui/random
 	BUILD=$(B) tests/run --fast
 
-check-all: all vm-tools $(UNITS) $(FUZZERS)
+check-all: all vm-tools $(UNITS) $(FUZZERS) $(TUI_TOOLS) $(B)/tests/tui/random
 	BUILD=$(B) tests/run
 
 test:
@@ -149,12 +174,13 @@ bench-tools: $(BENCH_TOOLS)
 
 bench:
 	tests/install-packages
-	$(MAKE) all vm-tools bench-tools
+	$(MAKE) all vm-tools bench-tools tui-tools
+	tests/tui/bench
 	tests/bench/run
 
 clean:
 	rm -rf $(B)
 
 -include $(shell find $(B)/obj $(B)/san $(B)/fuzz -name '*.d' 2>/dev/null)
-.PHONY: all vm-tools bench-tools install clean test demo bench check-fast check-all
+.PHONY: all vm-tools tui-tools bench-tools install clean test demo bench check-fast check-all
 .SECONDARY:

@@ -90,6 +90,20 @@ size_t capture_frame_size(const uint8_t *data, size_t size)
 		       : 0;
 }
 
+bool capture_frame_event(const uint8_t *frame, struct event *ret)
+{
+	uint32_t length = get_le32(frame);
+
+	memset(ret, 0, sizeof(*ret));
+	if (get_le32(frame + 4) != crc_of(frame + PREFIX, length))
+		return false;
+	memcpy(ret, frame + PREFIX, length);
+	if (event_header_is_good(&ret->header) && ret->header.size == length)
+		return true;
+	memset(ret, 0, sizeof(*ret));
+	return false;
+}
+
 uint32_t capture_running_crc(uint32_t running, const uint8_t *frame)
 {
 	return crc32(running, frame + 4, 4);

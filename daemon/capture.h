@@ -9,6 +9,7 @@
  * or EVENT_VERSION are refused, never guessed at.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -42,6 +43,9 @@ size_t capture_frame(const struct event *event, uint8_t *buffer);
 
 /* Bytes of the whole frame at @data; 0: it is none that could hold an event, or reaches beyond @size. */
 size_t capture_frame_size(const uint8_t *data, size_t size);
+
+/* The event of a whole frame that capture_frame_size() found. False: its checksum or header is wrong. */
+bool capture_frame_event(const uint8_t *frame, struct event *ret);
 
 /* Appends the end frame for the frames of a running CRC that capture_frame_crc() kept. */
 uint32_t capture_running_crc(uint32_t running, const uint8_t *frame);

@@ -5,9 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "cleanup.h"
 #include "manager_internal.h"
 #include "source/report.h"
 
@@ -61,6 +64,20 @@ static void add_reasons(const struct manager *manager, struct status *status)
 	manager_policy_status(manager, status);
 }
 
+/* What the daemon itself costs. */
+static void add_cost(struct status *status)
+{
+	FILE *statm _cleanup_(closefile) = fopen("/proc/self/statm", "re");
+	struct rusage usage;
+	unsigned long pages;
+
+	if (getrusage(RUSAGE_SELF, &usage) == 0)
+		status->cpu_usec = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000ULL +
+				   usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+	if (statm && fscanf(statm, "%*u %lu", &pages) == 1)
+		status->memory = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
 void manager_fill_status(void *userdata, struct status *ret)
 {
 	struct manager *manager = userdata;
@@ -80,6 +97,9 @@ void manager_fill_status(void *userdata, struct status *ret)
 	if (manager->bus)
 		bus_stats(manager->bus, &stats);
 	ret->clients = stats.peers;
+	if (manager->ring)
+		ret->ring_used = ring_used(manager->ring);
+	add_cost(ret);
 }
 
 /* A reason is told again only when it went away in between; counts in it do not make it new. */

@@ -43,6 +43,11 @@ struct options {
 	bool check;            /* status, conflicts */
 	bool wait;             /* status */
 	uint64_t wait_sec;
+	bool batch;                       /* top: print frames */
+	uint64_t frames;                  /* 0: until interrupted; of a capture one */
+	uint64_t interval_sec;            /* between frames; 0: the default */
+	const char *screen;               /* top: begin with this one; NULL: the first */
+	const char *at;                   /* top --replay: begin there */
 	const char *words[WORDS_MAX + 1]; /* after the verb, NULL ends them. record: the file; explain: the
 					     subject; policy: what, and files */
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "cli/event_row.h"
 #include "cli/filter.h"
 #include "cli/follow.h"
 #include "cli/output.h"
@@ -17,27 +18,15 @@
 #include "cli/when.h"
 #include "vfiowatch/bus.h"
 
-/* A stream cannot measure what is to come, so the columns are as wide as their contents usually are. */
-static const struct {
-	const char *title;
-	unsigned int width;
-	bool right;
-} columns[] = {
-	{"TIME", 26, false},    {"EVENT", 14, false}, {"DEVICE", 12, false}, {"PID", 7, true},
-	{"COMMAND", 15, false}, {"REGION", 6, true},  {"OFFSET", 14, true},  {"SIZE", 6, true},
-	{"TYPE", 0, false}, /* requested memory type, and what else there is */
-};
-
-#define N_COLUMNS (sizeof(columns) / sizeof(columns[0]))
-
 static void print_line(const char *const *cells)
 {
-	for (size_t i = 0; i < N_COLUMNS; i++) {
+	for (size_t i = 0; i < EVENT_COLUMNS; i++) {
 		const char *text = cells[i] && *cells[i] ? cells[i] : "-";
-		size_t own = text_width(text), pad = own < columns[i].width ? columns[i].width - own : 0;
+		size_t own = text_width(text),
+		       pad = own < event_columns[i].width ? event_columns[i].width - own : 0;
 
-		printf("%s%*s%s", i ? " " : "", columns[i].right ? (int)pad : 0, "", text);
-		if (!columns[i].right)
+		printf("%s%*s%s", i ? " " : "", event_columns[i].column.right ? (int)pad : 0, "", text);
+		if (!event_columns[i].column.right)
 			printf("%*s", (int)pad, "");
 	}
 	putchar('\n');
@@ -45,22 +34,15 @@ static void print_line(const char *const *cells)
 
 static void print_header(const struct options *options)
 {
-	const char *titles[N_COLUMNS];
+	const char *titles[EVENT_COLUMNS];
 
 	if (options->json || options->no_legend)
 		return;
-	for (size_t i = 0; i < N_COLUMNS; i++)
-		titles[i] = columns[i].title;
+	for (size_t i = 0; i < EVENT_COLUMNS; i++)
+		titles[i] = event_columns[i].column.title;
 	fputs(output_faint(options), stdout);
 	print_line(titles);
 	fputs(output_plain(options), stdout);
-}
-
-static bool row_time_ns(struct json_object *row, int64_t *ret)
-{
-	const char *text = row_string(row, "time");
-
-	return text && when_parse_row(text, ret);
 }
 
 static void print_lost(const struct options *options, const char *time, uint64_t count, const char *what)
@@ -70,131 +52,27 @@ static void print_lost(const struct options *options, const char *time, uint64_t
 	       what ? ")" : "", output_plain(options));
 }
 
-/* "0xfc000000-0xfc010000: uc- asked for, wc given" */
-static const char *reservation_detail(struct json_object *row, char *out, size_t size)
-{
-	const char *start = row_string(row, "phys_start"), *end = row_string(row, "phys_end");
-	const char *requested = row_string(row, "requested"), *given = row_string(row, "given");
-
-	snprintf(out, size, "%s-%s: %s asked for, %s given", start ? start : "?", end ? end : "?",
-		 requested ? requested : "unknown type", given ? given : "unknown type");
-	return out;
-}
-
-static const char *revoke_detail(struct json_object *row, char *out, size_t size)
-{
-	const char *start = row_string(row, "phys_start"), *end = row_string(row, "phys_end");
-	const char *scope = row_string(row, "scope");
-	const char *taken = json_object_get_boolean(row_value(row, "uncertain")) ? "may be taken" : "taken";
-
-	if (scope && strcmp(scope, "device") == 0)
-		snprintf(out, size, "pages of all VFIO mappings of the device %s", taken);
-	else if (scope && strcmp(scope, "vfio") == 0)
-		snprintf(out, size, "pages of VFIO mappings of any device %s", taken);
-	else if (start && end)
-		snprintf(out, size, "%s-%s: pages of mappings not of VFIO %s", start, end, taken);
-	else
-		return scope;
-	return out;
-}
-
-/* "mmap wc: deny by rule no-wc, peer 812 (dpdk) has uc-" */
-static const char *request_detail(struct json_object *row, char *out, size_t size)
-{
-	const char *what = row_string(row, "what"), *requested = row_string(row, "requested");
-	const char *verdict = row_string(row, "verdict"), *rule = row_string(row, "rule");
-	const char *peer = value_text(row_value(row, "peer_pid")), *comm = row_string(row, "peer_comm");
-	const char *type = row_string(row, "peer_requested"), *unknown = row_string(row, "unknown");
-	int n = snprintf(out, size, "%s %s: %s", what ? what : "request", requested ? requested : "?",
-			 verdict);
-
-	if (rule && n >= 0 && (size_t)n < size)
-		n += snprintf(out + n, size - n, " by rule %s", rule);
-	if (unknown && n >= 0 && (size_t)n < size)
-		n += snprintf(out + n, size - n, ", unknown: %s", unknown);
-	if (row_string(row, "peer_source") && n >= 0 && (size_t)n < size)
-		snprintf(out + n, size - n, ", peer %s (%s) has %s", peer ? peer : "-", comm ? comm : "-",
-			 type ? type : "?");
-	return out;
-}
-
-/* The type asked for; where pages were populated the one they have, and the other if they differ. */
-static const char *types_detail(struct json_object *row, char *out, size_t size)
-{
-	const char *requested = row_string(row, "requested"), *effective = row_string(row, "effective");
-
-	if (!effective || !requested || strcmp(effective, requested) == 0)
-		return effective ? effective : requested;
-	snprintf(out, size, "%s, asked for %s", effective, requested);
-	return out;
-}
-
-/* What only some events have, at the end of the line. */
-static const char *detail(struct json_object *row, char *out, size_t size)
-{
-	const char *module = row_string(row, "module"), *state = row_string(row, "module_state");
-	const char *event = row_string(row, "event");
-
-	if (row_true(row, "refused"))
-		return "refused: malformed, or a limit is reached";
-	if (module && state) {
-		snprintf(out, size, "%s %s", module, state);
-		return out;
-	}
-	if (row_string(row, "verdict"))
-		return request_detail(row, out, size);
-	if (event && strcmp(event, "reservation") == 0)
-		return reservation_detail(row, out, size);
-	if (event && strcmp(event, "revoke") == 0)
-		return revoke_detail(row, out, size);
-	return types_detail(row, out, size);
-}
-
 static void print_text(struct json_object *row, const struct options *options)
 {
-	const char *event = row_string(row, "event"), *state = row_string(row, "state");
-	char time[WHEN_TEXT_MAX], size[SIZE_TEXT_MAX], details[256], name[64];
+	struct event_cells cells;
 	uint64_t number;
-	int64_t when;
-	const char *cells[N_COLUMNS] = {
-		row_time_ns(row, &when) ? when_text(when, time) : NULL,
-		event,
-		row_string(row, "device"),
-		value_text(row_value(row, "pid")),
-		row_string(row, "comm"),
-		value_text(row_value(row, "region")),
-		value_text(row_value(row, "offset")),
-		row_number(row, "size", &number) ? size_text(number, size) : NULL,
-		detail(row, details, sizeof(details)),
-	};
+	const char *event = row_string(row, "event");
 
-	if (event && state) {
-		snprintf(name, sizeof(name), "%s %s", event, state);
-		cells[1] = name;
-	}
+	event_cells(row, &cells);
 	if (event && strcmp(event, "lost") == 0 && row_number(row, "count", &number))
-		print_lost(options, cells[0], number, row_string(row, "lost_event"));
+		print_lost(options, cells.cells[0], number, row_string(row, "lost_event"));
 	else
-		print_line(cells);
-}
-
-/* Facts that were looked up, not something that happened: shown with --all. */
-static bool is_fact(struct json_object *row)
-{
-	const char *state = row_string(row, "state");
-
-	return state && (strcmp(state, "process") == 0 || strcmp(state, "device") == 0 ||
-			 strcmp(state, "holder") == 0 || strcmp(state, "pages") == 0);
+		print_line(cells.cells);
 }
 
 static void print_row(struct json_object *row, const struct options *options)
 {
 	int64_t when;
 
-	if (is_fact(row) && !options->filter.all)
+	if (event_is_fact(row) && !options->filter.all)
 		return;
 	/* A time that is not known may be late enough. */
-	if (options->since_given && row_time_ns(row, &when) && when < options->since_ns)
+	if (options->since_given && event_time_ns(row, &when) && when < options->since_ns)
 		return;
 	if (!filter_matches(&options->filter, row))
 		return;

@@ -42,8 +42,7 @@ bool filter_set_type(struct row_filter *filter, const char *text)
 	return true;
 }
 
-/* As struct row_filter says it. */
-static bool device_matches(const char *pattern, const char *device)
+bool filter_device_matches(const char *pattern, const char *device)
 {
 	char with_domain[sizeof("0000:") + EVENT_NAME_LEN];
 
@@ -55,7 +54,7 @@ static bool device_matches(const char *pattern, const char *device)
 	return fnmatch(with_domain, device, FNM_NOESCAPE) == 0;
 }
 
-static bool type_matches(enum memtype wanted, const char *name)
+bool filter_type_matches(enum memtype wanted, const char *name)
 {
 	enum memtype type = type_by_name(name);
 
@@ -66,9 +65,9 @@ static bool type_matches(enum memtype wanted, const char *name)
 /* Asked for, in effect, or given instead: an event that tells of the type concerns it. */
 static bool row_has_type(struct json_object *row, enum memtype wanted)
 {
-	return type_matches(wanted, row_string(row, "requested")) ||
-	       type_matches(wanted, row_string(row, "effective")) ||
-	       type_matches(wanted, row_string(row, "given"));
+	return filter_type_matches(wanted, row_string(row, "requested")) ||
+	       filter_type_matches(wanted, row_string(row, "effective")) ||
+	       filter_type_matches(wanted, row_string(row, "given"));
 }
 
 bool filter_matches(const struct row_filter *filter, struct json_object *row)
@@ -78,7 +77,7 @@ bool filter_matches(const struct row_filter *filter, struct json_object *row)
 
 	if (event && strcmp(event, "lost") == 0)
 		return true;
-	if (filter->device[0] && !device_matches(filter->device, row_string(row, "device")))
+	if (filter->device[0] && !filter_device_matches(filter->device, row_string(row, "device")))
 		return false;
 	if (filter->pid && (!row_number(row, "pid", &pid) || pid != filter->pid))
 		return false;

@@ -17,6 +17,7 @@
 #include "cli/filter.h"
 #include "cli/output.h"
 #include "cli/when.h"
+#include "tui/top.h"
 
 const char *argp_program_version = "vfiowatch " VFIOWATCH_VERSION;
 
@@ -37,6 +38,11 @@ enum option_key {
 	OPTION_FORCE,
 	OPTION_WAIT,
 	OPTION_CHECK,
+	OPTION_BATCH,
+	OPTION_FRAMES,
+	OPTION_INTERVAL,
+	OPTION_SCREEN,
+	OPTION_AT,
 };
 
 static const struct argp_option argp_options[] = {
@@ -66,6 +72,14 @@ static const struct argp_option argp_options[] = {
 	 "status: wait until the daemon is ready, 60 s by default", 2},
 	{"check", OPTION_CHECK, NULL, 0,
 	 "status: exit with 5 if it is degraded; conflicts: exit with 3 if one is active", 2},
+	{"batch", OPTION_BATCH, NULL, 0, "top: print frames, for a pipe", 2},
+	{"frames", OPTION_FRAMES, "N", 0,
+	 "top --batch: so many frames; else until interrupted, of a capture one", 2},
+	{"interval", OPTION_INTERVAL, "SEC", 0, "top --batch: between two frames, 2 by default", 2},
+	{"screen", OPTION_SCREEN, "NAME", 0,
+	 "top: begin with overview, device, mappings, cookies, findings, events or health", 2},
+	{"at", OPTION_AT, "PLACE", 0, "top --replay: begin at #EVENT, 50%, +1.5s or 13:59:20, not playing",
+	 2},
 	{NULL, 0, NULL, 0, "How:", 3},
 	{"json", OPTION_JSON, "short|pretty", OPTION_ARG_OPTIONAL,
 	 "Print JSON, pretty by default on a terminal", 3},
@@ -109,18 +123,25 @@ static const struct verb verbs[] = {
 	{"policy", verb_policy, 1, WORDS_MAX, POLICY_WORDS, true, {LIST_OPTIONS}},
 	{"reload", verb_reload, 0, 0, NULL, false, {}},
 	{"doctor", verb_doctor, 0, 0, NULL, false, {}},
+	{"top",
+	 verb_top,
+	 0,
+	 0,
+	 NULL,
+	 true,
+	 {OPTION_BATCH, OPTION_FRAMES, OPTION_INTERVAL, OPTION_SCREEN, OPTION_AT}},
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
 #define VERBS                                                                                                \
 	"devices, cookies, mappings, conflicts, lint, explain, events, record, status, policy, reload, "     \
-	"doctor"
+	"doctor, top"
 
 static const char usage[] =
 	"devices\ncookies\nmappings\nconflicts [--check]\nlint\nexplain PID ADDR\nexplain BDF[:BAR[+OFF]]\n"
 	"events [-f] [--since TIME]\nrecord FILE\nstatus [--wait[=SEC]] [--check]\npolicy check "
 	"FILE..\npolicy show\n"
-	"policy test [--replay FILE] FILE..\nreload\ndoctor";
+	"policy test [--replay FILE] FILE..\nreload\ndoctor\ntop";
 
 static const char documentation[] =
 	"Shows which processes map the BARs of VFIO devices, by which mmap cookie and with which memory type."
@@ -188,6 +209,23 @@ static void parse_colour(const char *text, struct parsed *parsed, struct argp_st
 		parsed->colour = text[0] == 'a';
 	else
 		argp_error(state, "--color=%s is none of auto, always, never", text);
+}
+
+static void parse_top(int key, char *value, struct options *options, struct argp_state *state)
+{
+	if (key == OPTION_FRAMES)
+		options->frames = parse_seconds(value, "--frames", false, state);
+	else if (key == OPTION_INTERVAL)
+		options->interval_sec = parse_seconds(value, "--interval", false, state);
+	else if (key == OPTION_AT)
+		options->at = value;
+	else if (screen_by_name(value) < 0)
+		argp_error(state,
+			   "--screen=%s is none of overview, device, mappings, cookies, findings, events, "
+			   "health",
+			   value);
+	else
+		options->screen = value;
 }
 
 /* Options that every verb takes. */
@@ -270,6 +308,15 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 	case OPTION_CHECK:
 		options->check = true;
 		break;
+	case OPTION_BATCH:
+		options->batch = true;
+		break;
+	case OPTION_FRAMES:
+	case OPTION_INTERVAL:
+	case OPTION_SCREEN:
+	case OPTION_AT:
+		parse_top(key, value, options, state);
+		break;
 	default:
 		return parse_common(key, value, state);
 	}
@@ -337,6 +384,10 @@ static bool check_usage(const struct parsed *parsed, const struct verb *verb)
 		return usage_error("%s: only one of --host, --spawn and --replay", verb->name);
 	if (options->replay && !verb->replay)
 		return usage_error("%s asks a live host: --replay has nothing to tell it", verb->name);
+	if (options->at && !options->replay)
+		return usage_error("%s: --at is a place in a capture: it needs --replay", verb->name);
+	if ((options->frames || options->interval_sec) && !options->batch)
+		return usage_error("%s: --frames and --interval are for --batch", verb->name);
 	if (options->replay && (options->follow || options->wait))
 		return usage_error("%s: there is nothing to wait for in a capture", verb->name);
 	return true;
@@ -383,6 +434,8 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	parsed.options.colour = want_colour(parsed.colour);
 
+	if (!parsed.verb && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
+		parsed.verb = "top";
 	if (!parsed.verb) {
 		usage_error("what do you want to see? There are " VERBS);
 		return EXIT_USAGE;

@@ -4,12 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/layout.h"
 #include "cli/table.h"
 #include "cli/text.h"
-
-/* Columns between two columns, and what a column that may be cut keeps at least. */
-#define GAP        1
-#define SHRINK_MIN 6
 
 struct note {
 	const char *label;
@@ -104,23 +101,6 @@ size_t table_rows(const struct table *table)
 	return table->n_rows;
 }
 
-struct layout {
-	size_t widths[TABLE_COLUMNS_MAX];
-	bool dropped[TABLE_COLUMNS_MAX];
-};
-
-static size_t total_width(const struct table *table, const struct layout *layout)
-{
-	size_t total = 0, shown = 0;
-
-	for (size_t i = 0; i < table->n_columns; i++)
-		if (!layout->dropped[i]) {
-			total += layout->widths[i];
-			shown++;
-		}
-	return total + (shown ? (shown - 1) * GAP : 0);
-}
-
 static void measure(const struct table *table, bool header, struct layout *layout)
 {
 	for (size_t column = 0; column < table->n_columns; column++) {
@@ -134,60 +114,6 @@ static void measure(const struct table *table, bool header, struct layout *layou
 		}
 		layout->widths[column] = widest;
 	}
-}
-
-/* Cuts the widest text column by one; false if none can give. */
-static bool shrink_once(const struct table *table, struct layout *layout)
-{
-	size_t widest = table->n_columns;
-
-	for (size_t i = 0; i < table->n_columns; i++) {
-		if (!table->columns[i].shrink || layout->dropped[i] || layout->widths[i] <= SHRINK_MIN)
-			continue;
-		if (widest == table->n_columns || layout->widths[i] > layout->widths[widest])
-			widest = i;
-	}
-	if (widest == table->n_columns)
-		return false;
-	layout->widths[widest]--;
-	return true;
-}
-
-static bool drop_once(const struct table *table, struct layout *layout)
-{
-	size_t first = table->n_columns;
-
-	for (size_t i = 0; i < table->n_columns; i++) {
-		if (!table->columns[i].drop || layout->dropped[i])
-			continue;
-		if (first == table->n_columns || table->columns[i].drop > table->columns[first].drop)
-			first = i;
-	}
-	if (first == table->n_columns)
-		return false;
-	layout->dropped[first] = true;
-	return true;
-}
-
-/* How far the text columns could give in, were they all cut to the least. */
-static size_t least_width(const struct table *table, const struct layout *layout)
-{
-	struct layout least = *layout;
-
-	for (size_t i = 0; i < table->n_columns; i++)
-		if (table->columns[i].shrink && least.widths[i] > SHRINK_MIN)
-			least.widths[i] = SHRINK_MIN;
-	return total_width(table, &least);
-}
-
-/* Whole columns go first until cutting text can do the rest. Still too wide after both: the terminal wraps.
- */
-static void fit(const struct table *table, size_t width, struct layout *layout)
-{
-	while (least_width(table, layout) > width && drop_once(table, layout))
-		;
-	while (total_width(table, layout) > width && shrink_once(table, layout))
-		;
 }
 
 static void put_spaces(size_t n, FILE *out)
@@ -229,7 +155,7 @@ size_t table_print(const struct table *table, const struct table_style *style, F
 
 	measure(table, style->header, &layout);
 	if (style->width)
-		fit(table, style->width, &layout);
+		layout_fit(&layout, table->columns, table->n_columns, style->width);
 	for (size_t i = 0; i < table->n_columns; i++)
 		if (layout.dropped[i])
 			left_out++;
@@ -248,7 +174,7 @@ size_t table_print(const struct table *table, const struct table_style *style, F
 			if (layout.dropped[i])
 				continue;
 			if (separator)
-				put_spaces(GAP, out);
+				put_spaces(LAYOUT_GAP, out);
 			put_cell(text, layout.widths[i], &table->columns[i], i == last, out);
 			separator = true;
 		}

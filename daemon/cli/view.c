@@ -107,8 +107,7 @@ static char *verdict_text(struct json_object *row)
 	return asprintf(&text, "%s (%s)", verdict, rule ? rule : "OnUnknown") >= 0 ? text : NULL;
 }
 
-/* The text of one cell; NULL: unknown (or out of memory: it is shown as unknown). The caller frees. */
-static char *cell_text(struct json_object *row, const struct field *field)
+char *view_cell(struct json_object *row, const struct field *field)
 {
 	struct json_object *value = row_value(row, field->key);
 	char out[SIZE_TEXT_MAX];
@@ -151,7 +150,7 @@ static uint32_t shown_fields(const struct view *view, struct json_object *rows, 
 
 		for (size_t j = 0; field->show == FIELD_TOLD && !told && j < json_object_array_length(rows);
 		     j++) {
-			char *text = cell_text(json_object_array_get_idx(rows, j), field);
+			char *text = view_cell(json_object_array_get_idx(rows, j), field);
 
 			told = text;
 			free(text);
@@ -169,7 +168,7 @@ static int add_row(struct table *table, const struct view *view, uint32_t shown,
 
 	for (size_t i = 0; i < view->n_fields; i++)
 		if (shown >> i & 1)
-			cells[n++] = cell_text(row, &view->fields[i]);
+			cells[n++] = view_cell(row, &view->fields[i]);
 	r = table_add(table, (const char *const *)cells);
 	if (r == 0 && view->note_key)
 		r = table_note(table, view->note_label, row_string(row, view->note_key));

@@ -49,6 +49,9 @@ struct view {
 		noun, fields, sizeof(fields) / sizeof(fields[0]), note_key, note_label                       \
 	}
 
+/* The text of one cell; NULL: unknown (or out of memory: it is shown as unknown). The caller frees. */
+char *view_cell(struct json_object *row, const struct field *field);
+
 /* Adds @rows (a JSON array) as a table to @output. */
 enum exit_code view_add(const struct view *view, struct json_object *rows, const struct options *options,
 			struct output *output, struct failure *failure);

@@ -254,6 +254,9 @@ struct json_object *status_to_json(const struct status *status, const struct led
 	row_count(&row, "skipped", status->skipped, true);
 	row_count(&row, "audits", status->audits, true);
 	row_count(&row, "ring_size", status->ring_size, status->recorder_known);
+	row_count(&row, "ring_used", status->ring_used, status->recorder_known);
+	row_count(&row, "cpu_usec", status->cpu_usec, status->cpu_usec);
+	row_count(&row, "memory", status->memory, status->memory);
 	row_count(&row, "journal_suppressed", status->journal_suppressed, true);
 	row_count(&row, "journal_unwritten", status->journal_unwritten, true);
 	row_count(&row, "clients", status->clients, true);

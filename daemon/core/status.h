@@ -69,6 +69,9 @@ struct status {
 	struct recorder recorder;    /* copy of the counters */
 	bool recorder_known;         /* false: there are no BPF maps */
 	uint64_t ring_size;          /* bytes */
+	uint64_t ring_used;          /* bytes that wait to be read; valid with recorder_known */
+	uint64_t cpu_usec;           /* CPU time of the daemon since it started, user and system */
+	uint64_t memory;             /* bytes resident, 0: unknown */
 	uint64_t started_ns, now_ns; /* CLOCK_BOOTTIME */
 	uint64_t readings;           /* times the truth was read */
 	uint64_t skipped; /* runs of recording programs that the kernel skipped: what they would have seen was
@@ -97,8 +100,8 @@ struct status {
  * `untracked` {mappings, files, cookies}, `readings`, `uptime` (seconds), `points` (every attach point with
  * its state), `version`, `conflict_kinds` {alias, promotion, demotion}, `conflicts_refused` (not open,
  * because the limit is reached), `policy_rules`, `would_denied`, `killed`, `enforcing` ("lsm", "fmod_ret", or
- * null), `enforcing_reason`, `enforcer` {decided, denied, unknown {reason: count}, undecided, unplaced,
- * untracked, unplaced_now, untracked_now}.
+ * null), `enforcing_reason`, `ring_used`, `cpu_usec`, `memory`, `enforcer` {decided, denied, unknown {reason:
+ * count}, undecided, unplaced, untracked, unplaced_now, untracked_now}.
  * @findings NULL: unknown. NULL: out of memory.
  */
 struct json_object *status_to_json(const struct status *status, const struct ledger_counts *counts,

@@ -203,3 +203,9 @@ uint64_t ring_malformed(const struct ring *ring)
 {
 	return ring->malformed;
 }
+
+uint64_t ring_used(const struct ring *ring)
+{
+	return __atomic_load_n(ring->producer_position, __ATOMIC_ACQUIRE) -
+	       __atomic_load_n(ring->consumer_position, __ATOMIC_ACQUIRE);
+}

@@ -38,6 +38,7 @@ struct ring *ring_free(struct ring *ring);
 int ring_consume(struct ring *ring);
 
 /* Records refused for a wrong size or version: with programs of our own build there are none. */
+uint64_t ring_used(const struct ring *ring); /* bytes that wait to be read */
 uint64_t ring_malformed(const struct ring *ring);
 
 #endif
