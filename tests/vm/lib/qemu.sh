@@ -118,10 +118,20 @@ wait_for_relays() {
 	done
 }
 
+# The emulator lost a timer interrupt of a CPU: Linux says so when a kernel thread was not woken for 20 s. What waits on that
+# CPU waits for ever.
+vm_lost_timer() {
+	grep -q 'Possible timer handling issue on cpu' "$console"
+}
+
 wait_until_deadline() {
+	local looked=$SECONDS
 	while vm_runs && ((SECONDS < deadline)); do
 		[[ ! $terminal ]] || send_window_size
 		pause 0.05
+		((SECONDS > looked)) || continue
+		looked=$SECONDS
+		! vm_lost_timer || return 0
 	done
 }
 
@@ -129,6 +139,10 @@ wait_until_deadline() {
 wait_for_end() {
 	wait_until_deadline
 	vm_runs || return 0
+	if ((SECONDS < deadline)); then
+		stop_vm
+		return
+	fi
 	timed_out=1
 	if [[ $out_dir && -s $scratch/status ]]; then
 		printf 'stop\n' >&"$control"
