@@ -1,5 +1,6 @@
 # vm: --append vfiowatch.novfio --append iomem=relaxed
 # kernels: 6.1
+# by hand: policy-again has the modules come after the daemon, too
 # The vfio modules come after an enforcing daemon, go, and come again: enforcement goes and comes with them.
 # shellcheck shell=sh source=lib.sh
 . /tests/lib.sh
