@@ -70,7 +70,7 @@ before=$(status .enforcer.decided)
 		@peer !EPERM mmap-raw e dev $D3_WC+1M+8K 3p
 		dmabuf two dev 2 4M 2p 5M 2p
 		!EPERM mmap-raw unknown two 0 4p
-		race 600 4 3 32 dev $PLAIN+2M uc dev $D3_WC+2M wc sysfs_uc 2M uc sysfs_wc 2M wc
+		race 2400 4 3 32 dev $PLAIN+2M uc dev $D3_WC+2M wc sysfs_uc 2M uc sysfs_wc 2M wc
 	END
 } >/tmp/replay.vfio
 expect "the load" vfio-client /tmp/replay.vfio
