@@ -103,7 +103,6 @@ struct {
 	__uint(max_entries, 1024);
 	__type(key, __u64);
 	__type(value, struct binding);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } bindings SEC(".maps");
 
 static const struct binding new_binding;

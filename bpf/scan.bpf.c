@@ -115,18 +115,18 @@ int read_holders(struct bpf_iter__task_file *ctx)
  * False if the kernel uses the memory for something else, be it another mapping of VFIO: then the end of our
  * VMA was skipped, and an audit is due.
  */
-static __always_inline bool is_our_vma(struct vm_area_struct *vma, const struct vma_entry *entry,
-				       const struct event_mapping *mapping)
+static __noinline bool is_our_vma(struct vm_area_struct *vma, const struct vma_entry *entry, __u64 start,
+				  __u64 end, __u64 vm_flags)
 {
 	struct file *file = BPF_CORE_READ(vma, vm_file);
 	struct file_entry *open_file;
 	struct vma_entry found = {};
 	__u64 key = (__u64)file;
 
-	if (!(mapping->vm_flags & VM_PFNMAP) || !file)
+	if (!(vm_flags & VM_PFNMAP) || !file)
 		return false;
-	/* A freed VMA may have its RCU head there: kernel addresses. */
-	if (mapping->start >= mapping->end || mapping->end >> 63)
+	/* A freed VMA may have its RCU head there, kernel addresses, and what came after it anything. */
+	if (start >= end || end >> 63 || (start | end) % 4096)
 		return false;
 	open_file = bpf_map_lookup_elem(&files, &key);
 	return vma_facts(&found, vma, file, open_file) && same_mapping(entry, &found);
@@ -170,7 +170,7 @@ int read_mappings(struct bpf_iter__bpf_map_elem *ctx)
 	}
 	if (!settled || !vma_settled(vma, entry))
 		row.mapping.flags |= EVENT_MAPPING_UNSETTLED;
-	ours = is_our_vma(vma, entry, &row.mapping);
+	ours = is_our_vma(vma, entry, row.mapping.start, row.mapping.end, row.mapping.vm_flags);
 
 	again = bpf_map_lookup_elem(&vmas, &key);
 	if (!again || again->mapping_id != row.mapping.mapping_id)
@@ -219,17 +219,18 @@ int read_pages(struct bpf_iter__bpf_map_elem *ctx)
 	settled = vma_settled(vma, entry);
 	start = BPF_CORE_READ(vma, vm_start);
 	end = BPF_CORE_READ(vma, vm_end);
+	/* The end of ours was skipped; it is read_mappings() that has it looked for. */
+	if (!is_our_vma(vma, entry, start, end, BPF_CORE_READ(vma, vm_flags)))
+		return 0;
 	if (from > start && from < end) {
 		start = from;
 		whole = false;
 	}
-	if (start >= end || end >> 63)
-		return 0;
 	/* What happens while the walk goes on is newer than it. */
 	time_ns = bpf_ktime_get_boot_ns();
 	entry->stale = 0;
 	w = walk_pages(WALK_ITERATOR, id, vma, start, end);
-	if (!w)
+	if (!w || !is_our_vma(vma, entry, start, end, BPF_CORE_READ(vma, vm_flags)))
 		return 0;
 	again = bpf_map_lookup_elem(&vmas, &key);
 	if (!again || again->mapping_id != id)

@@ -47,7 +47,6 @@ struct {
 	__uint(max_entries, 1024);
 	__type(key, __u64);
 	__type(value, struct request);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } requests SEC(".maps");
 
 static const struct request new_request;

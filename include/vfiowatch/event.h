@@ -52,12 +52,13 @@ enum event_type {
 
 	EVENT_FILE = 32,   /* struct event_file: this file is open */
 	EVENT_COOKIE_LIVE, /* struct event_cookie: this cookie is valid */
-	EVENT_MAPPING, /* struct event_mapping: this VMA is mapped, with this range, owned by header.who */
-	EVENT_HOLDER,  /* struct event_holder: header.who has this file in its descriptor table */
-	EVENT_DEVICE,  /* struct event_device: facts of a PCI device */
-	EVENT_PROCESS, /* struct event_process: facts of the process header.who */
-	EVENT_LOST,    /* struct event_lost: kernel events of one type were dropped */
-	EVENT_PAGES,   /* struct event_pages: what the page tables say */
+	EVENT_MAPPING,  /* struct event_mapping: this VMA is mapped, with this range, owned by header.who */
+	EVENT_HOLDER,   /* struct event_holder: header.who has this file in its descriptor table */
+	EVENT_DEVICE,   /* struct event_device: facts of a PCI device */
+	EVENT_PROCESS,  /* struct event_process: facts of the process header.who */
+	EVENT_LOST,     /* struct event_lost: kernel events of one type were dropped */
+	EVENT_PAGES,    /* struct event_pages: what the page tables say */
+	EVENT_IDENTITY, /* struct event_identity: further facts of the process header.who */
 	EVENT_TYPES,
 };
 
@@ -340,9 +341,33 @@ struct event_device {
 
 /* Facts that the daemon looks up about header.who. Empty text: unknown. */
 struct event_process {
-	char unit[2 * EVENT_NAME_LEN];
-	char machine[EVENT_NAME_LEN];
-	char exe[EVENT_PATH_LEN]; /* /proc/PID/exe; cut at the end */
+	char unit[2 * EVENT_NAME_LEN]; /* of the system manager */
+	char machine[EVENT_NAME_LEN];  /* by event_identity.machine_source, never a claim */
+	char exe[EVENT_PATH_LEN];      /* /proc/PID/exe; cut at the end */
+};
+
+/* Who says what machine a process belongs to; names as in the JSON contract. */
+enum machine_source {
+	MACHINE_UNKNOWN = 0,
+	MACHINE_MACHINED,      /* systemd-machined registered its unit */
+	MACHINE_LIBVIRT_SCOPE, /* machined says nothing; the unit is called like that of a domain */
+	MACHINE_COMMAND_LINE,  /* the process itself, by its command line: it may say anything */
+	MACHINE_SOURCES,
+};
+
+/*
+ * Facts about header.who that came after struct event_process, told before it. Empty text: unknown. What
+ * would not fit its field is unknown, too: a part of a name is another name.
+ */
+struct event_identity {
+	__u64 image;          /* of the program that it executes; another exec, another number */
+	__u32 machine_source; /* of event_process.machine: MACHINE_COMMAND_LINE never */
+	__u32 reserved;
+	char slice[2 * EVENT_NAME_LEN];     /* innermost slice of the system manager; -.slice is the root */
+	char user_unit[2 * EVENT_NAME_LEN]; /* of the manager of a user */
+	char domain[2 * EVENT_NAME_LEN];    /* of libvirt */
+	char claimed[2 * EVENT_NAME_LEN];   /* what the command line calls the machine: a claim */
+	char uuid[40];                      /* .. and its UUID, 36 characters: a claim, too */
 };
 
 struct event_lost {
@@ -365,6 +390,7 @@ struct event {
 		struct event_holder holder;
 		struct event_device device;
 		struct event_process process;
+		struct event_identity identity;
 		struct event_lost lost;
 	};
 };
@@ -403,11 +429,26 @@ static inline __u16 event_size(__u32 type)
 		return sizeof(struct event_header) + sizeof(struct event_device);
 	case EVENT_PROCESS:
 		return sizeof(struct event_header) + sizeof(struct event_process);
+	case EVENT_IDENTITY:
+		return sizeof(struct event_header) + sizeof(struct event_identity);
 	case EVENT_LOST:
 		return sizeof(struct event_header) + sizeof(struct event_lost);
 	default:
 		return 0;
 	}
+}
+
+/* Makes @event one of @type that tells a fact that was looked up at @time_ns (EVENT_ORIGIN_SCAN); all else is
+ * 0. */
+static inline void event_scanned(struct event *event, enum event_type type, __u64 time_ns)
+{
+	/* An initializer need not clear more of the union than its first member: GCC 15 does not. */
+	__builtin_memset(event, 0, sizeof(*event));
+	event->header.version = EVENT_VERSION;
+	event->header.type = type;
+	event->header.size = event_size(type);
+	event->header.origin = EVENT_ORIGIN_SCAN;
+	event->header.time_ns = time_ns;
 }
 
 /*
@@ -429,11 +470,13 @@ struct recorder {
 	__u64 waiting; /* consumer: 1: asleep, wake it on the next event; BPF resets it */
 	__u64 delivered[EVENT_KERNEL_TYPES]; /* consumer: events taken from the ring */
 	__u64 reported[EVENT_KERNEL_TYPES];  /* consumer: losses already announced by an EVENT_LOST */
-	__u64 last_sequence; /* consumer: event handled last; a restart meets it again at most once */
-	__u64 build;         /* loader: digest of the BPF object that fills this */
-	__u64 modules;       /* modules loaded since recording began: what they speak must be found out */
-	__u64 dialects;      /* loader: 1 << enum cookie_dialect of those that a loaded driver speaks .. */
-	__u64 dialects_at;   /* .. when that many modules had been loaded; until then any may be spoken */
+	__u64 skips_reported; /* consumer: skipped runs of what is attached that are in the journal already */
+	__u64 last_sequence;  /* consumer: event handled last; a restart meets it again at most once */
+	__u64 build;    /* loader: digest of the BPF objects whose programs fill this; 0: of several builds */
+	__u64 layout;   /* loader: digest of what the tables are made of, and of the targets */
+	__u64 modules;  /* modules loaded since recording began: what they speak must be found out */
+	__u64 dialects; /* loader: 1 << enum cookie_dialect of those that a loaded driver speaks .. */
+	__u64 dialects_at; /* .. when that many modules had been loaded; until then any may be spoken */
 	/* loader: vfio_pci_core and the drivers on top of it, whose DMABUFs are ours; a driver over the limit
 	 * is known only by what it issues while recorded */
 	char drivers[EVENT_DRIVERS_MAX][EVENT_MODULE_LEN];

@@ -55,7 +55,11 @@
 #define JOURNAL_FIELD_WHAT            "VFIOWATCH_WHAT"    /* what was asked for: mmap, cookie */
 #define JOURNAL_FIELD_COMM            "VFIOWATCH_COMM"    /* of the process that asked */
 #define JOURNAL_FIELD_UNIT            "VFIOWATCH_UNIT" /* its unit as the kernel knew it: it may be gone by now */
-#define JOURNAL_FIELD_MACHINE         "VFIOWATCH_MACHINE"
+#define JOURNAL_FIELD_MACHINE         "VFIOWATCH_MACHINE" /* its machine; never what it says of itself */
+#define JOURNAL_FIELD_MACHINE_CLAIMED "VFIOWATCH_MACHINE_CLAIMED" /* what its command line says instead */
+#define JOURNAL_FIELD_SLICE           "VFIOWATCH_SLICE"
+#define JOURNAL_FIELD_USER_UNIT       "VFIOWATCH_USER_UNIT" /* of the manager of a user */
+#define JOURNAL_FIELD_DOMAIN          "VFIOWATCH_DOMAIN"    /* of libvirt */
 #define JOURNAL_FIELD_PEER_COMM       "VFIOWATCH_PEER_COMM" /* of the peer, as the fields above without PEER_ */
 #define JOURNAL_FIELD_PEER_UNIT       "VFIOWATCH_PEER_UNIT"
 #define JOURNAL_FIELD_PEER_SOURCE     "VFIOWATCH_PEER_SOURCE"
