@@ -40,6 +40,15 @@ static inline void closefd(int *fd)
 	errno = saved;
 }
 
+/* Hands *fd over to the caller. */
+static inline int take_fd(int *fd)
+{
+	int ret = *fd;
+
+	*fd = -1;
+	return ret;
+}
+
 struct btf;
 void btf__free(struct btf *btf);
 

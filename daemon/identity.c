@@ -8,27 +8,51 @@
 
 #include "cleanup.h"
 
-/*
- * starttime, field 22 of /proc/PID/stat, is start_boottime in clock ticks; the second field is a name in
- * parentheses that may hold anything.
- */
-bool process_is_still(uint32_t tgid, uint64_t start_ns)
+/* Field @number of /proc/PID/stat at @field, which is field @at; NULL: there are not so many. */
+static const char *find_field(const char *field, int at, int number)
 {
-	char path[64], line[1024], *field;
-	_cleanup_(closefile) FILE *file = NULL;
-	uint64_t ticks, per_second = sysconf(_SC_CLK_TCK);
+	for (; field && at < number; at++) {
+		field = strchr(field, ' ');
+		if (field)
+			field++;
+	}
+	return field;
+}
 
+static bool read_number(const char *field, uint64_t *ret)
+{
+	return field && sscanf(field, "%" SCNu64, ret) == 1;
+}
+
+/*
+ * starttime, field 22 of /proc/PID/stat, is start_boottime in clock ticks; 26 and 28 are startcode and
+ * startstack. The second field is a name in parentheses that may hold anything.
+ */
+bool process_image(uint32_t tgid, uint64_t start_ns, uint64_t *image)
+{
+	_cleanup_(closefile) FILE *file = NULL;
+	uint64_t ticks, code, stack, per_second = sysconf(_SC_CLK_TCK);
+	char path[64], line[1024];
+	const char *field;
+
+	*image = 0;
 	snprintf(path, sizeof(path), "/proc/%" PRIu32 "/stat", tgid);
 	file = fopen(path, "re");
 	if (!file || !fgets(line, sizeof(line), file))
 		return false;
 	field = strrchr(line, ')');
-	for (int i = 2; field && i < 22; i++) {
-		field = strchr(field, ' ');
-		if (field)
-			field++;
-	}
-	if (!field || sscanf(field, "%" SCNu64, &ticks) != 1)
+	if (!read_number(find_field(field, 2, 22), &ticks) ||
+	    ticks != start_ns / (1000000000ULL / per_second))
 		return false;
-	return ticks == start_ns / (1000000000ULL / per_second);
+	if (read_number(find_field(field, 2, 26), &code) && read_number(find_field(field, 2, 28), &stack) &&
+	    stack)
+		*image = code ^ (stack << 32 | stack >> 32);
+	return true;
+}
+
+bool process_is_still(uint32_t tgid, uint64_t start_ns)
+{
+	uint64_t image;
+
+	return process_image(tgid, start_ns, &image);
 }

@@ -13,4 +13,11 @@
  */
 bool process_is_still(uint32_t tgid, uint64_t start_ns);
 
+/*
+ * Puts a number into *image that is another one after an exec: of where the kernel put the program's code and
+ * stack, so without randomize_va_space an exec of the same program may not tell. 0: unknown, as that is only
+ * for who may trace the process. False: that process is gone.
+ */
+bool process_image(uint32_t tgid, uint64_t start_ns, uint64_t *image);
+
 #endif

@@ -280,6 +280,7 @@ static void tell_mapping(const struct explained *explained, const struct explain
 
 	sentence_add(sentence, "Mapping %" PRIu64 ": ", mapping->id);
 	sentence_process(sentence, &owner->key, owner->comm);
+	sentence_identity(sentence, owner);
 	if (mapping->start != mapping->end)
 		sentence_add(sentence, " maps it at 0x%" PRIx64 " to 0x%" PRIx64, mapping->start,
 			     mapping->end);
@@ -307,6 +308,7 @@ static void tell_cookie(const struct explained *explained, const struct cookie *
 		sentence_add(sentence, " at file offset 0x%" PRIx64, cookie->offset);
 	sentence_add(sentence, ") was issued by %s to ", issued_by(cookie->dialect));
 	sentence_process(sentence, &issuer->key, issuer->comm);
+	sentence_identity(sentence, issuer);
 	sentence_add(sentence, "; mmap of it asks for ");
 	if (promised == MEMTYPE_UNKNOWN)
 		sentence_add(sentence, "what the driver decides");

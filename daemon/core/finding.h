@@ -50,6 +50,7 @@ enum finding_severity {
 	SEVERITY_LOW = 0,
 	SEVERITY_HIGH,
 	SEVERITY_CRITICAL,
+	SEVERITIES,
 };
 
 /* Why the effective type is not the one asked for, as far as the ledger tells. */
@@ -156,7 +157,8 @@ size_t findings_list(const struct findings *findings, bool all, uint64_t after,
 
 struct finding_counts {
 	uint64_t active[FINDING_KINDS];
-	uint64_t opened;  /* in all */
+	uint64_t opened;                               /* in all */
+	uint64_t opened_as[FINDING_KINDS][SEVERITIES]; /* of them, by the severity that they opened with */
 	uint64_t refused; /* there are so many more now, not opened because the limit is reached */
 };
 void finding_counts(const struct findings *findings, struct finding_counts *ret);

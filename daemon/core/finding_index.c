@@ -6,7 +6,7 @@ static bool entry_is_before(const struct index_entry *entry, uint64_t start, uin
 	return entry->start < start || (entry->start == start && entry->owner->id < id);
 }
 
-/* The block that (start, id) is in or would be put into. */
+/* The block that (start, id) is in or would be put into. Every block has an entry: not for an empty index. */
 static size_t find_block(const struct segment_index *index, uint64_t start, uint64_t id)
 {
 	size_t low = 0, high = index->n;
@@ -106,11 +106,12 @@ static int block_split(struct segment_index *index, size_t at)
 int index_insert(struct segment_index *index, const struct segment *segment, struct tracked *owner)
 {
 	struct index_block *block;
-	size_t at, i;
+	size_t at = 0, i;
 
-	if (!index->n && shelf_add(index, 0, &block) < 0)
+	if (index->n)
+		at = find_block(index, segment->start, owner->id);
+	else if (shelf_add(index, 0, &block) < 0)
 		return -ENOMEM;
-	at = find_block(index, segment->start, owner->id);
 	if (index->shelves[at].block->n == BLOCK_ENTRIES) {
 		if (block_split(index, at) < 0)
 			return -ENOMEM;

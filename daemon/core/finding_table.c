@@ -236,6 +236,8 @@ int finding_put(struct update *update, const struct finding_draft *draft, bool *
 		}
 		return -ENOMEM;
 	}
+	if (is_new)
+		findings->counts.opened_as[draft->kind][opened->finding.severity]++;
 	if (draft->kind != FINDING_ALIAS && other_type && cause_find(update, opened))
 		changed = true;
 	if (update->notify && (is_new || changed))

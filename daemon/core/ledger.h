@@ -32,11 +32,13 @@ struct process {
 	uint32_t uid;
 	char comm[EVENT_COMM_LEN + 1];     /* raw bytes, terminated */
 	char unit[2 * EVENT_NAME_LEN + 1]; /* empty: unknown */
-	char machine[EVENT_NAME_LEN + 1];  /* empty: unknown */
+	char machine[EVENT_NAME_LEN + 1];  /* empty: unknown; what policy goes by, see process_machine() */
 	char exe[EVENT_PATH_LEN + 1];      /* empty: unknown */
-	bool facts_known;                  /* an EVENT_PROCESS was applied since it is in this cgroup */
-	uint64_t named_ns;                 /* time of the event that told comm, uid and cgroup_id */
-	unsigned int references;           /* entries that point here; freed with the last */
+	struct event_identity identity; /* all texts are zero after their end, and end within their field */
+	bool facts_known;               /* an EVENT_PROCESS was applied since it is in this cgroup */
+	uint64_t checked_ns;            /* ledger_process_due() */
+	uint64_t named_ns;              /* time of the event that told comm, uid and cgroup_id */
+	unsigned int references;        /* entries that point here; freed with the last */
 	UT_hash_handle hh;
 };
 
@@ -314,6 +316,9 @@ struct mapping *ledger_next_touched(struct ledger *ledger);
 /* All live mappings one after the other, in no order: NULL starts, NULL ends. */
 const struct mapping *ledger_next_live(const struct ledger *ledger, const struct mapping *previous);
 
+/* The same of live cookies. */
+const struct cookie *ledger_next_live_cookie(const struct ledger *ledger, const struct cookie *previous);
+
 /* The cookie that a mapping is of: the file it maps, or the one that covers its offset. NULL: none is known.
  */
 const struct cookie *ledger_mapping_cookie(const struct ledger *ledger, const struct mapping *mapping);
@@ -353,6 +358,26 @@ enum reading { READING_FILES, READING_COOKIES, READING_MAPPINGS, READING_HOLDERS
 void ledger_begin_reading(struct ledger *ledger, enum reading what);
 bool ledger_next_absent(struct ledger *ledger, enum reading what, bool quiet, uint64_t now_ns,
 			struct event *ret);
+
+/*
+ * The machine of a process, for people: process->machine, else what its command line claims. Who says so is
+ * put into *source. NULL, and MACHINE_UNKNOWN: nobody does. Only what is not MACHINE_COMMAND_LINE may decide
+ * anything.
+ */
+const char *process_machine(const struct process *process, enum machine_source *source);
+
+/*
+ * True if the facts of the process, if there are any, were not checked for @interval_ns; from then on they
+ * were. The caller asks what they are once in that time at most, whatever the process does.
+ */
+bool ledger_process_due(struct ledger *ledger, const struct process_key *key, uint64_t now_ns,
+			uint64_t interval_ns);
+
+/* All processes one after the other, in no order: NULL starts, NULL ends. */
+const struct process *ledger_next_process(const struct ledger *ledger, const struct process *previous);
+
+/* Value of the key `machine_source`; NULL: unknown, or outside the enum. */
+const char *machine_source_name(enum machine_source source);
 
 /* Lookups, of live entries and of those in history. NULL: no such entry. */
 void ledger_pci_name(uint64_t address,

@@ -322,3 +322,12 @@ void ledger_cookies_uncertain(struct ledger *ledger)
 		if (file->live)
 			file->cookies_uncertain = true;
 }
+
+const struct cookie *ledger_next_live_cookie(const struct ledger *ledger, const struct cookie *previous)
+{
+	const struct cookie *cookie = previous ? previous->hh.next : ledger->cookies;
+
+	while (cookie && !cookie->live)
+		cookie = cookie->hh.next;
+	return cookie;
+}

@@ -103,6 +103,7 @@ struct process *process_release(struct ledger *ledger, struct process *process);
 bool process_name(struct ledger *ledger, const struct event_process_id *id, uint64_t time_ns,
 		  struct process **ret);
 int apply_process(struct ledger *ledger, const struct event *event, struct change *change);
+int apply_identity(struct ledger *ledger, const struct event *event, struct change *change);
 
 /* ledger_device.c */
 int device_acquire(struct ledger *ledger, const struct event_file *file, struct device **ret);
@@ -173,8 +174,7 @@ int apply_reservation(struct ledger *ledger, const struct event *event, struct c
 /* ledger_request.c */
 int apply_request(struct ledger *ledger, const struct event *event, struct change *change);
 
-/* ledger_reading.c: an event of the scan kind, of which only the header is filled, and header.who. */
-void fill_header(struct event *event, enum event_type type, uint64_t now_ns);
+/* ledger_reading.c */
 void fill_who(struct event *event, const struct process *process);
 
 /* ledger_mapping.c */

@@ -30,16 +30,6 @@ static bool is_absent(const struct reading_state *reading, uint64_t seen, bool q
 	return quiet ? seen < reading->number : seen < reading->complete;
 }
 
-void fill_header(struct event *event, enum event_type type, uint64_t now_ns)
-{
-	memset(event, 0, sizeof(*event));
-	event->header.version = EVENT_VERSION;
-	event->header.type = type;
-	event->header.size = event_size(type);
-	event->header.origin = EVENT_ORIGIN_SCAN;
-	event->header.time_ns = now_ns;
-}
-
 void fill_who(struct event *event, const struct process *process)
 {
 	struct event_process_id *who = &event->header.who;
@@ -62,7 +52,7 @@ static bool next_absent_file(struct ledger *ledger, bool quiet, uint64_t now_ns,
 		if (!file->live || file->mappings ||
 		    !is_absent(&ledger->readings[READING_FILES], file->seen, quiet))
 			continue;
-		fill_header(ret, EVENT_RELEASE, now_ns);
+		event_scanned(ret, EVENT_RELEASE, now_ns);
 		ret->file.file_id = file->id;
 		return true;
 	}
@@ -77,7 +67,7 @@ static bool next_absent_cookie(struct ledger *ledger, bool quiet, uint64_t now_n
 		ledger->next_cookie = cookie->hh.next;
 		if (!cookie->live || !is_absent(&ledger->readings[READING_COOKIES], cookie->seen, quiet))
 			continue;
-		fill_header(ret, EVENT_COOKIE_RELEASE, now_ns);
+		event_scanned(ret, EVENT_COOKIE_RELEASE, now_ns);
 		ret->cookie.cookie_id = cookie->id;
 		ret->cookie.file_id = cookie->file->id;
 		return true;
@@ -93,7 +83,7 @@ static bool next_absent_mapping(struct ledger *ledger, bool quiet, uint64_t now_
 		ledger->next_mapping = mapping->hh.next;
 		if (!mapping->live || !is_absent(&ledger->readings[READING_MAPPINGS], mapping->seen, quiet))
 			continue;
-		fill_header(ret, EVENT_UNMAP, now_ns);
+		event_scanned(ret, EVENT_UNMAP, now_ns);
 		ret->mapping.mapping_id = mapping->id;
 		return true;
 	}
@@ -108,7 +98,7 @@ static bool next_absent_holder(struct ledger *ledger, bool quiet, uint64_t now_n
 		ledger->next_holder = holder->hh.next;
 		if (!is_absent(&ledger->readings[READING_HOLDERS], holder->seen, quiet))
 			continue;
-		fill_header(ret, EVENT_HOLDER, now_ns);
+		event_scanned(ret, EVENT_HOLDER, now_ns);
 		fill_who(ret, holder->process);
 		ret->holder.file_id = holder->file->id;
 		return true;

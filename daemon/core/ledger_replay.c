@@ -14,7 +14,7 @@ static int replay_device(const struct replay *replay, const struct device *devic
 
 	if (!device->facts_known)
 		return 0;
-	fill_header(&event, EVENT_DEVICE, replay->now_ns);
+	event_scanned(&event, EVENT_DEVICE, replay->now_ns);
 	event.device = device->facts;
 	return replay->emit(replay->context, &event);
 }
@@ -28,7 +28,7 @@ static int replay_reservations(const struct replay *replay, const struct device 
 	for (unsigned int i = device->n_reservations; i > 0 && r == 0; i--) {
 		const struct reservation *reservation = &device->reservations[i - 1];
 
-		fill_header(&event, EVENT_RESERVATION, reservation->time_ns);
+		event_scanned(&event, EVENT_RESERVATION, reservation->time_ns);
 		fill_who(&event, reservation->process);
 		event.reservation.phys_start = reservation->phys_start;
 		event.reservation.phys_end = reservation->phys_end;
@@ -72,7 +72,7 @@ static int replay_file(const struct replay *replay, const struct device_file *fi
 
 	if (!file_is_used(file))
 		return 0;
-	fill_header(&event, EVENT_FILE, replay->now_ns);
+	event_scanned(&event, EVENT_FILE, replay->now_ns);
 	fill_who(&event, file->opener);
 	event.file.file_id = file->id;
 	event.file.opened_ns = file->opened_ns;
@@ -88,7 +88,7 @@ static int replay_file(const struct replay *replay, const struct device_file *fi
 	r = replay->emit(replay->context, &event);
 	if (r < 0 || file->live)
 		return r;
-	fill_header(&event, EVENT_RELEASE, file->closed_ns);
+	event_scanned(&event, EVENT_RELEASE, file->closed_ns);
 	event.file.file_id = file->id;
 	return replay->emit(replay->context, &event);
 }
@@ -101,7 +101,7 @@ static int replay_cookie(const struct replay *replay, const struct cookie *cooki
 	/* One that ended with its file ends there with it. */
 	if (!cookie_is_used(cookie))
 		return 0;
-	fill_header(&event, EVENT_COOKIE_LIVE, replay->now_ns);
+	event_scanned(&event, EVENT_COOKIE_LIVE, replay->now_ns);
 	fill_who(&event, cookie->issuer);
 	event.cookie.cookie_id = cookie->id;
 	event.cookie.file_id = cookie->file->id;
@@ -120,7 +120,7 @@ static int replay_cookie(const struct replay *replay, const struct cookie *cooki
 	r = replay->emit(replay->context, &event);
 	if (r < 0 || cookie->live)
 		return r;
-	fill_header(&event, EVENT_COOKIE_RELEASE, cookie->closed_ns);
+	event_scanned(&event, EVENT_COOKIE_RELEASE, cookie->closed_ns);
 	event.cookie.cookie_id = cookie->id;
 	event.cookie.file_id = cookie->file->id;
 	return replay->emit(replay->context, &event);
@@ -134,7 +134,7 @@ static int replay_mapping(const struct replay *replay, const struct mapping *map
 
 	if (!mapping->live)
 		return 0;
-	fill_header(&event, is_known ? EVENT_MAPPING : EVENT_COPY, replay->now_ns);
+	event_scanned(&event, is_known ? EVENT_MAPPING : EVENT_COPY, replay->now_ns);
 	fill_who(&event, mapping->owner);
 	event.mapping.mapping_id = mapping->id;
 	event.mapping.from_id = is_known ? 0 : mapping->from_id;
@@ -171,7 +171,7 @@ static int replay_part(const struct replay *replay, const struct mapping *mappin
 		struct event_pages *pages = &event.pages;
 
 		/* Not newer than what it tells of: a kernel event that is still to come may be. */
-		fill_header(&event, EVENT_PAGES, mapping->pages_ns);
+		event_scanned(&event, EVENT_PAGES, mapping->pages_ns);
 		pages->mapping_id = mapping->id;
 		pages->start = start;
 		pages->end = end;
@@ -222,7 +222,7 @@ static int replay_holders(const struct replay *replay, const struct device_file 
 	int r;
 
 	DL_FOREACH (file->holders, holder) {
-		fill_header(&event, EVENT_HOLDER, replay->now_ns);
+		event_scanned(&event, EVENT_HOLDER, replay->now_ns);
 		fill_who(&event, holder->process);
 		event.holder.file_id = file->id;
 		event.holder.fds = holder->fds;
@@ -236,11 +236,21 @@ static int replay_holders(const struct replay *replay, const struct device_file 
 /* Facts of a process that only history points to are not taken at the other end, and do no harm there. */
 static int replay_process(const struct replay *replay, const struct process *process)
 {
+	static const struct event_identity nothing;
 	struct event event;
+	int r;
 
+	if (memcmp(&process->identity, &nothing, sizeof(nothing)) != 0) {
+		event_scanned(&event, EVENT_IDENTITY, replay->now_ns);
+		fill_who(&event, process);
+		event.identity = process->identity;
+		r = replay->emit(replay->context, &event);
+		if (r < 0)
+			return r;
+	}
 	if (!process->facts_known && !process->unit[0] && !process->machine[0] && !process->exe[0])
 		return 0;
-	fill_header(&event, EVENT_PROCESS, replay->now_ns);
+	event_scanned(&event, EVENT_PROCESS, replay->now_ns);
 	fill_who(&event, process);
 	memcpy(event.process.unit, process->unit, sizeof(event.process.unit));
 	memcpy(event.process.machine, process->machine, sizeof(event.process.machine));

@@ -74,6 +74,37 @@ void sentence_process(struct sentence *sentence, const struct process_key *proce
 	sentence_add(sentence, ")");
 }
 
+void sentence_identity(struct sentence *sentence, const struct process *process)
+{
+	const struct event_identity *identity = &process->identity;
+	enum machine_source source;
+	const char *machine = process_machine(process, &source), *before = " of";
+
+	if (process->unit[0]) {
+		sentence_add(sentence, "%s unit ", before);
+		sentence_text(sentence, process->unit, sizeof(process->unit));
+		before = ",";
+	}
+	if (identity->user_unit[0]) {
+		sentence_add(sentence, "%s unit ", before);
+		sentence_text(sentence, identity->user_unit, sizeof(identity->user_unit));
+		sentence_add(sentence, " of the user's manager");
+		before = ",";
+	}
+	if (machine && source == MACHINE_COMMAND_LINE) {
+		sentence_add(sentence, "%s a command line that names machine ", before);
+		sentence_text(sentence, machine, SIZE_MAX);
+	} else if (machine) {
+		sentence_add(sentence, "%s machine ", before);
+		sentence_text(sentence, machine, SIZE_MAX);
+	}
+	if (identity->domain[0]) {
+		sentence_add(sentence, " (libvirt domain ");
+		sentence_text(sentence, identity->domain, sizeof(identity->domain));
+		sentence_add(sentence, ")");
+	}
+}
+
 void sentence_bytes(struct sentence *sentence, uint64_t bytes)
 {
 	static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};

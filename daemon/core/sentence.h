@@ -30,6 +30,9 @@ void sentence_text(struct sentence *sentence, const char *text, size_t length);
 /* "PID 812 (qemu)"; "an unknown process" for tgid 0. */
 void sentence_process(struct sentence *sentence, const struct process_key *process, const char *comm);
 
+/* " of unit vm.scope, machine web": after sentence_process(), as far as known. */
+void sentence_identity(struct sentence *sentence, const struct process *process);
+
 /* "64 KiB": in the largest unit that leaves a whole number. */
 void sentence_bytes(struct sentence *sentence, uint64_t bytes);
 

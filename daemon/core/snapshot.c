@@ -66,6 +66,24 @@ void row_process(struct row *row, const struct process *process)
 	row_text(row, "comm", process ? process->comm : NULL, sizeof(process->comm));
 }
 
+void row_identity(struct row *row, const struct process *process)
+{
+	static const struct process nobody;
+	enum machine_source source;
+	const char *machine;
+
+	if (!process)
+		process = &nobody;
+	machine = process_machine(process, &source);
+	row_text(row, "unit", process->unit, sizeof(process->unit));
+	row_text(row, "slice", process->identity.slice, sizeof(process->identity.slice));
+	row_text(row, "user_unit", process->identity.user_unit, sizeof(process->identity.user_unit));
+	row_text(row, "machine", machine, SIZE_MAX);
+	row_text(row, "machine_source", machine_source_name(source), SIZE_MAX);
+	row_text(row, "machine_uuid", process->identity.uuid, sizeof(process->identity.uuid));
+	row_text(row, "domain", process->identity.domain, sizeof(process->identity.domain));
+}
+
 /* An identification as lspci -n prints it, without 0x. */
 static void put_hex(struct row *row, const char *key, unsigned int value, int digits, bool known)
 {
@@ -233,6 +251,7 @@ struct json_object *snapshot_cookie_row(const struct ledger *ledger, const struc
 	row_count(&row, "ranges", cookie->ranges, cookie->ranges);
 	row_address(&row, "phys_start", cookie->phys_start, cookie->phys_start);
 	row_process(&row, cookie->issuer);
+	row_identity(&row, cookie->issuer);
 	row_time(&row, "issuer_start", cookie->issuer ? cookie->issuer->key.start_ns : 0, offset_ns);
 	row_count(&row, "issued", cookie->issued, cookie->issued);
 	row_time(&row, "since", cookie->issued_ns, offset_ns);
@@ -358,8 +377,7 @@ struct json_object *snapshot_mapping_row(const struct ledger *ledger, const stru
 	row_text(&row, "source", mapping_source_name(mapping->source), SIZE_MAX);
 	row_process(&row, owner);
 	row_count(&row, "uid", owner ? owner->uid : 0, owner);
-	row_text(&row, "unit", owner ? owner->unit : NULL, sizeof(owner->unit));
-	row_text(&row, "machine", owner ? owner->machine : NULL, sizeof(owner->machine));
+	row_identity(&row, owner);
 	row_text(&row, "exe", owner ? owner->exe : NULL, sizeof(owner->exe));
 	put_range(&row, mapping);
 	row_text(&row, "requested", memtype_name(requested), SIZE_MAX);
@@ -377,12 +395,16 @@ struct json_object *snapshot_mapping_row(const struct ledger *ledger, const stru
 }
 
 /* A device that sysfs does not have and that nobody has open is there no longer, as far as one can tell. */
-static bool device_wanted(const struct row_filter *filter, const struct device *device)
+bool device_is_listed(const struct device *device)
 {
 	bool live = device->facts_known ? device->facts.present : device->references;
 
-	return (filter->all || live || device->files || device->cookies || device->mappings) &&
-	       device_matches(filter, device) &&
+	return live || device->files || device->cookies || device->mappings;
+}
+
+static bool device_wanted(const struct row_filter *filter, const struct device *device)
+{
+	return (filter->all || device_is_listed(device)) && device_matches(filter, device) &&
 	       (!filter->pid || ledger_device_has_process(device, filter->pid));
 }
 
@@ -394,12 +416,17 @@ static bool cookie_wanted(const struct ledger *ledger, const struct row_filter *
 	       filter_takes_type(filter, ledger_promised(ledger, cookie));
 }
 
+/* What is not known to be of a device may be any memory. */
+bool mapping_is_listed(const struct mapping *mapping)
+{
+	return mapping->device || mapping->source != SOURCE_DEVMEM;
+}
+
 static bool mapping_wanted(const struct ledger *ledger, const struct row_filter *filter,
 			   const struct mapping *mapping)
 {
-	/* What is not known to be of a device may be any memory. */
-	return (filter->all || mapping->device || mapping->source != SOURCE_DEVMEM) &&
-	       device_matches(filter, mapping->device) && process_matches(filter, mapping->owner) &&
+	return (filter->all || mapping_is_listed(mapping)) && device_matches(filter, mapping->device) &&
+	       process_matches(filter, mapping->owner) &&
 	       filter_takes_type(filter, ledger_requested(ledger, mapping));
 }
 

@@ -382,6 +382,8 @@ static const char *state_name(unsigned int type)
 		return "device";
 	case EVENT_PROCESS:
 		return "process";
+	case EVENT_IDENTITY:
+		return "identity";
 	case EVENT_PAGES:
 		return "pages";
 	default:
@@ -413,6 +415,15 @@ static void put_details(struct row *row, const struct event *event)
 		row_text(row, "unit", event->process.unit, sizeof(event->process.unit));
 		row_text(row, "machine", event->process.machine, sizeof(event->process.machine));
 		row_text(row, "exe", event->process.exe, sizeof(event->process.exe));
+		break;
+	case EVENT_IDENTITY:
+		row_text(row, "slice", event->identity.slice, sizeof(event->identity.slice));
+		row_text(row, "user_unit", event->identity.user_unit, sizeof(event->identity.user_unit));
+		row_text(row, "machine_source", machine_source_name(event->identity.machine_source),
+			 SIZE_MAX);
+		row_text(row, "machine_claimed", event->identity.claimed, sizeof(event->identity.claimed));
+		row_text(row, "machine_uuid", event->identity.uuid, sizeof(event->identity.uuid));
+		row_text(row, "domain", event->identity.domain, sizeof(event->identity.domain));
 		break;
 	case EVENT_LOST:
 		row_text(row, "lost_event", event_type_name(event->lost.type), SIZE_MAX);

@@ -75,7 +75,7 @@ static void put_pids(struct row *row, const struct finding *finding)
 		append_count(row, array, finding->parties[1].process.tgid);
 }
 
-static void put_parties(struct row *row, const struct finding *finding)
+static void put_parties(struct row *row, const struct ledger *ledger, const struct finding *finding)
 {
 	struct json_object *mappings = row_array(row, "mappings"), *parties = row_array(row, "parties");
 
@@ -88,6 +88,7 @@ static void put_parties(struct row *row, const struct finding *finding)
 		row_count(&entry, "pid", party->process.tgid, party->process.tgid);
 		row_text(&entry, "comm", party->comm, sizeof(party->comm));
 		row_count(&entry, "uid", party->uid, party->process.tgid);
+		row_identity(&entry, ledger_process(ledger, &party->process));
 		row_text(&entry, "source", mapping_source_name(party->source), SIZE_MAX);
 		row_text(&entry, "requested", memtype_name(party->requested), SIZE_MAX);
 		row_text(&entry, "type", memtype_name(party->type), SIZE_MAX);
@@ -139,7 +140,7 @@ struct json_object *snapshot_conflict(const struct finding *finding, const struc
 	put_ranges(&row, finding);
 	put_types(&row, finding);
 	put_pids(&row, finding);
-	put_parties(&row, finding);
+	put_parties(&row, ledger, finding);
 	put_cause(&row, finding);
 	row_time(&row, "since", finding->since_ns, clock->realtime_offset_ns);
 	row_time(&row, "until", finding->until_ns, clock->realtime_offset_ns);

@@ -14,7 +14,14 @@ const char *effective_name(const struct effective *effective);
  * than one range. */
 bool mapping_phys_start(const struct mapping *mapping, uint64_t *ret);
 
+/* Whether a list has it without --all, a live one. */
+bool device_is_listed(const struct device *device);
+bool mapping_is_listed(const struct mapping *mapping);
+
 /* `pid` and `comm` */
 void row_process(struct row *row, const struct process *process);
+
+/* `unit`, `slice`, `user_unit`, `machine`, `machine_source`, `machine_uuid` and `domain`; NULL: unknown */
+void row_identity(struct row *row, const struct process *process);
 
 #endif
