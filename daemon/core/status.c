@@ -39,6 +39,7 @@ const char *event_type_name(unsigned int type)
 	case EVENT_HOLDER:
 	case EVENT_DEVICE:
 	case EVENT_PROCESS:
+	case EVENT_IDENTITY:
 	case EVENT_PAGES:
 		return "state";
 	case EVENT_LOST:
@@ -48,7 +49,7 @@ const char *event_type_name(unsigned int type)
 	}
 }
 
-static const char *point_state_name(enum point_state state)
+const char *point_state_name(enum point_state state)
 {
 	switch (state) {
 	case POINT_ATTACHED:
@@ -63,7 +64,7 @@ static const char *point_state_name(enum point_state state)
 	return NULL;
 }
 
-static const char *recording_name(enum recording_state state)
+const char *recording_state_name(enum recording_state state)
 {
 	switch (state) {
 	case RECORDING_ON:
@@ -92,6 +93,26 @@ static void put_point_names(struct row *row, const char *key, const struct statu
 			row_append_text(row, names, status->points[i].name, sizeof(status->points[i].name));
 }
 
+static bool is_measured(const struct status *status, const struct attach_point *point)
+{
+	return status->bpf_stats == BPF_STATS_ON && point->state == POINT_ATTACHED;
+}
+
+/* What the programs cost those whose calls they watch. */
+static void put_run_time(struct row *row, const struct status *status)
+{
+	uint64_t run_time_ns = 0, runs = 0;
+
+	for (size_t i = 0; i < points_of(status); i++)
+		if (is_measured(status, &status->points[i])) {
+			run_time_ns += status->points[i].run_time_ns;
+			runs += status->points[i].runs;
+		}
+	row_bool(row, "bpf_stats", status->bpf_stats == BPF_STATS_ON, status->bpf_stats != BPF_STATS_UNKNOWN);
+	row_count(row, "bpf_run_time_ns", run_time_ns, status->bpf_stats == BPF_STATS_ON);
+	row_count(row, "bpf_runs", runs, status->bpf_stats == BPF_STATS_ON);
+}
+
 static void put_points(struct row *row, const struct status *status)
 {
 	struct json_object *points = row_array(row, "points");
@@ -105,6 +126,8 @@ static void put_points(struct row *row, const struct status *status)
 		row_text(&entry, "state", point_state_name(point->state), SIZE_MAX);
 		row_text(&entry, "purpose", point->purpose, sizeof(point->purpose));
 		row_text(&entry, "reason", point->reason, sizeof(point->reason));
+		row_count(&entry, "run_time_ns", point->run_time_ns, is_measured(status, point));
+		row_count(&entry, "runs", point->runs, is_measured(status, point));
 		row_end(row, &entry);
 	}
 }
@@ -182,7 +205,7 @@ static void put_conflicts(struct row *row, const struct finding_counts *findings
 	row_count(row, "conflicts_refused", findings->refused, true);
 }
 
-static const char *enforcing_name(enum enforcing_state state)
+const char *enforcing_state_name(enum enforcing_state state)
 {
 	switch (state) {
 	case ENFORCING_LSM:
@@ -227,7 +250,7 @@ static void put_policy(struct row *row, const struct status *status)
 	row_count(row, "would_denied", status->would_denied, known);
 	row_count(row, "killed", status->killed, known);
 	row_count(row, "policy_rules", status->policy_rules, known);
-	row_text(row, "enforcing", enforcing_name(status->enforcing), SIZE_MAX);
+	row_text(row, "enforcing", enforcing_state_name(status->enforcing), SIZE_MAX);
 	row_text(row, "enforcing_reason", status->enforcing_reason, sizeof(status->enforcing_reason));
 	put_enforcer(row, status);
 }
@@ -247,7 +270,7 @@ struct json_object *status_to_json(const struct status *status, const struct led
 	put_counts(&row, counts);
 	put_conflicts(&row, findings);
 	put_policy(&row, status);
-	row_text(&row, "recording", recording_name(status->recording), SIZE_MAX);
+	row_text(&row, "recording", recording_state_name(status->recording), SIZE_MAX);
 	row_text(&row, "recording_reason", status->recording_reason, sizeof(status->recording_reason));
 	row_bool(&row, "adopted", status->adopted, true);
 	row_count(&row, "readings", status->readings, true);
@@ -257,6 +280,7 @@ struct json_object *status_to_json(const struct status *status, const struct led
 	row_count(&row, "ring_used", status->ring_used, status->recorder_known);
 	row_count(&row, "cpu_usec", status->cpu_usec, status->cpu_usec);
 	row_count(&row, "memory", status->memory, status->memory);
+	put_run_time(&row, status);
 	row_count(&row, "journal_suppressed", status->journal_suppressed, true);
 	row_count(&row, "journal_unwritten", status->journal_unwritten, true);
 	row_count(&row, "clients", status->clients, true);

@@ -33,6 +33,16 @@ struct attach_point {
 	char purpose[80];               /* what is recorded there, for people */
 	char reason[STATUS_REASON_LEN]; /* why it is not attached, and the remedy; empty if attached */
 	enum point_state state;
+	/* Of its program, copies together: the time that runs took, and how many, while the kernel measured.
+	 * No runs: nothing is known. */
+	uint64_t run_time_ns, runs;
+};
+
+/* Whether the kernel measures how long BPF programs run: sysctl kernel.bpf_stats_enabled. */
+enum bpf_stats {
+	BPF_STATS_UNKNOWN = 0,
+	BPF_STATS_OFF,
+	BPF_STATS_ON,
 };
 
 enum recording_state {
@@ -64,6 +74,7 @@ struct status {
 	bool adopted; /* the programs were already attached by an earlier daemon and went on recording */
 	struct attach_point points[STATUS_POINTS_MAX];
 	size_t n_points;
+	enum bpf_stats bpf_stats;
 	char degraded[STATUS_REASONS_MAX][STATUS_REASON_LEN];
 	size_t n_degraded;
 	struct recorder recorder;    /* copy of the counters */
@@ -77,6 +88,8 @@ struct status {
 	uint64_t skipped; /* runs of recording programs that the kernel skipped: what they would have seen was
 			     not seen */
 	uint64_t audits;  /* times the tables were compared with all VMAs */
+	uint64_t malformed;          /* records in the ring that were no events */
+	uint64_t journal_sent;       /* records that journald took, or would have if it were there */
 	uint64_t journal_suppressed; /* journal records held back by the rate limit */
 	uint64_t journal_unwritten;  /* records that journald did not take: journal_unwritten() */
 	uint64_t clients;            /* bus connections on the peer socket */
@@ -101,11 +114,27 @@ struct status {
  * its state), `version`, `conflict_kinds` {alias, promotion, demotion}, `conflicts_refused` (not open,
  * because the limit is reached), `policy_rules`, `would_denied`, `killed`, `enforcing` ("lsm", "fmod_ret", or
  * null), `enforcing_reason`, `ring_used`, `cpu_usec`, `memory`, `enforcer` {decided, denied, unknown {reason:
- * count}, undecided, unplaced, untracked, unplaced_now, untracked_now}.
+ * count}, undecided, unplaced, untracked, unplaced_now, untracked_now}, `bpf_stats` (whether the kernel
+ * measures), `bpf_run_time_ns` and `bpf_runs` (of all attached programs; of each in its point `run_time_ns`
+ * and `runs`; null unless it measures).
  * @findings NULL: unknown. NULL: out of memory.
  */
 struct json_object *status_to_json(const struct status *status, const struct ledger_counts *counts,
 				   const struct finding_counts *findings);
+
+/* Names of the JSON contract; NULL outside the enum, and for ENFORCING_OFF. */
+const char *recording_state_name(enum recording_state state);
+const char *point_state_name(enum point_state state);
+const char *enforcing_state_name(enum enforcing_state state);
+
+/*
+ * One line for people, without line breaks, of what the service manager shows: what is degraded, whether it
+ * records, mode and digest of the policy, conflicts, losses. All text in it is safe (text_escape()). Cut at
+ * @size. Returns @out.
+ */
+#define STATUS_LINE_LEN 512
+char *status_line(const struct status *status, const struct ledger_counts *counts,
+		  const struct finding_counts *findings, char *out, size_t size);
 
 /* Names of kernel event types as used in rows and status: "open", "release", "cookie", ..; NULL outside the
  * enum. */
