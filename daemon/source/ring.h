@@ -4,7 +4,9 @@
 
 /*
  * The consumer of the ring. When idle it sleeps until the kernel wakes it for the first event; while events
- * come it polls on a timer, so that a storm costs one wakeup per RING_POLL_USEC and idleness costs none.
+ * come it polls on a timer, so that a storm costs one wakeup per RING_POLL_USEC and idleness costs none. A
+ * ring full of events that each take long, as denials do that are written to a slow journal, is taken in
+ * slices of RING_SLICE_USEC, and clients have their turn between two of them.
  */
 
 #include <stdbool.h>
@@ -13,7 +15,8 @@
 
 #include "vfiowatch/event.h"
 
-#define RING_POLL_USEC 10000ULL
+#define RING_POLL_USEC  10000ULL
+#define RING_SLICE_USEC 20000ULL
 
 struct ring;
 
@@ -22,6 +25,10 @@ struct ring_handler {
 	void (*event)(void *userdata, const struct event *event);
 	/* After a batch: everything that was in the ring when it began has been handed over. */
 	void (*drained)(void *userdata);
+	/* Between two slices of ring_consume(), which does not return to the loop. */
+	void (*busy)(void *userdata);
+	/* Of the clients' sources on the loop: otherwise all that is recorded comes first. */
+	int64_t clients_priority;
 	void *userdata;
 };
 
@@ -37,8 +44,16 @@ struct ring *ring_free(struct ring *ring);
  * negative errno. */
 int ring_consume(struct ring *ring);
 
-/* Records refused for a wrong size or version: with programs of our own build there are none. */
+/* Records that wait to be read in the ring behind @map_fd, of whatever form; 0 also if it cannot be told. */
+uint64_t ring_unread(int map_fd);
+
 uint64_t ring_used(const struct ring *ring); /* bytes that wait to be read */
+
+/* Bytes ever read and ever written, also by earlier daemons. */
+uint64_t ring_consumed(const struct ring *ring);
+uint64_t ring_produced(const struct ring *ring);
+
+/* Records refused for a wrong size or version: with programs of our own build there are none. */
 uint64_t ring_malformed(const struct ring *ring);
 
 #endif
