@@ -12,6 +12,7 @@
 #include "cleanup.h"
 #include "source/modules.h"
 #include "source/pins.h"
+#include "source/slot.h"
 
 int print_warning(enum libbpf_print_level level, const char *format, va_list arguments)
 {
@@ -36,6 +37,11 @@ void attachments_init(struct attachments *a, const struct target *targets, size_
 static void pin_path(const struct attachments *a, size_t i, char path[PATH_MAX])
 {
 	snprintf(path, PATH_MAX, "%s/" PINS_LINK "%s", a->directory, a->targets[i].program);
+}
+
+static void slot_path(const struct attachments *a, size_t i, char path[PATH_MAX])
+{
+	snprintf(path, PATH_MAX, "%s/" PINS_SLOT "%s", a->directory, a->targets[i].program);
 }
 
 int attachments_find(struct attachments *a)
@@ -79,7 +85,11 @@ static int adopt(const struct attachments *a, size_t i)
 
 	pin_path(a, i, path);
 	link = bpf_obj_get(path);
-	return link < 0 ? -errno : program_of(link);
+	if (link < 0)
+		return -errno;
+	/* Without its pin the kernel emptied the slot: the stub passes on to nothing. */
+	slot_path(a, i, path);
+	return access(path, F_OK) < 0 ? -ENOLINK : program_of(link);
 }
 
 static int refuse(struct attachments *a, size_t i, const char *what, int error)
@@ -101,7 +111,7 @@ int attachments_adopt(struct attachments *a)
 		if (r >= 0 || (r == -ENOENT && !a->targets[i].required))
 			continue;
 		attachments_close(a);
-		return r == -ENOENT ? 0 : refuse(a, i, "adopt the program at", r);
+		return r == -ENOENT || r == -ENOLINK ? 0 : refuse(a, i, "adopt the program at", r);
 	}
 	/* What is not attached now was found to be a stub by the one who attached. */
 	for (size_t i = 0; i < a->n; i++)
@@ -124,29 +134,48 @@ static bool leave_out(struct attachments *a, size_t i, int error)
 	return true;
 }
 
-int attachments_attach(struct attachments *a, struct bpf_program *program, size_t i)
+/* Attaches a stub that passes on to @program, as a descriptor, and pins its slot and its link. */
+static int attach_stub(const struct attachments *a, const struct bpf_program *program, size_t i)
 {
+	enum bpf_attach_type type = bpf_program__expected_attach_type(program);
+	_cleanup_(closefd) int stub = -1, link = -1;
 	char path[PATH_MAX];
-	struct bpf_link *link;
 	int r;
 
-	if (!a->targets[i].required)
-		libbpf_set_print(NULL);
-	link = bpf_program__attach(program);
-	r = link ? 0 : -errno;
-	libbpf_set_print(print_warning);
+	slot_path(a, i, path);
+	stub = slot_new(path, type, bpf_program__fd(program));
+	if (stub < 0)
+		return stub;
+	link = bpf_link_create(stub, 0, type, NULL);
+	if (link < 0) {
+		r = -errno;
+		unlink(path);
+		return r;
+	}
+	pin_path(a, i, path);
+	if (bpf_obj_pin(link, path) < 0)
+		return -errno;
+	return take_fd(&stub);
+}
+
+int attachments_attach(struct attachments *a, const struct bpf_program *program, size_t i)
+{
+	int r = attach_stub(a, program, i);
+
 	if (r < 0)
 		return leave_out(a, i, r) ? 0 : refuse(a, i, "attach to", r);
-	pin_path(a, i, path);
-	r = bpf_link__pin(link, path);
-	if (r < 0)
-		r = refuse(a, i, "pin the program at", r);
-	else
-		a->programs[i] = fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 3);
-	if (r == 0 && a->programs[i] < 0)
-		r = refuse(a, i, "keep the program at", -errno);
-	bpf_link__destroy(link);
-	return r;
+	a->programs[i] = r;
+	return 0;
+}
+
+int attachments_replace(struct attachments *a, const struct bpf_program *program, size_t i)
+{
+	char path[PATH_MAX];
+	int r;
+
+	slot_path(a, i, path);
+	r = slot_put(path, bpf_program__fd(program));
+	return r < 0 ? refuse(a, i, "replace the program at", r) : 0;
 }
 
 /* They were attached in the order of the table: what decides is at its end. */
@@ -158,6 +187,10 @@ void attachments_unpin(const struct attachments *a)
 		pin_path(a, i, path);
 		unlink(path);
 	}
+	for (size_t i = a->n; i-- > 0;) {
+		slot_path(a, i, path);
+		unlink(path);
+	}
 }
 
 void attachments_close(struct attachments *a)
@@ -166,14 +199,20 @@ void attachments_close(struct attachments *a)
 		closefd(&a->programs[i]);
 }
 
+/* False: it is not attached. */
+static bool program_info(const struct attachments *a, size_t i, struct bpf_prog_info *ret)
+{
+	__u32 length = sizeof(*ret);
+
+	memset(ret, 0, sizeof(*ret));
+	return a->programs[i] >= 0 && bpf_obj_get_info_by_fd(a->programs[i], ret, &length) == 0;
+}
+
 uint64_t attachments_skips(const struct attachments *a, size_t i)
 {
-	struct bpf_prog_info info = {};
-	__u32 length = sizeof(info);
+	struct bpf_prog_info info;
 
-	if (a->programs[i] < 0 || bpf_obj_get_info_by_fd(a->programs[i], &info, &length) < 0)
-		return 0;
-	return info.recursion_misses;
+	return program_info(a, i, &info) ? info.recursion_misses : 0;
 }
 
 static bool is_pinned(const struct attachments *a, size_t i)
@@ -181,6 +220,10 @@ static bool is_pinned(const struct attachments *a, size_t i)
 	char path[PATH_MAX];
 
 	pin_path(a, i, path);
+	if (access(path, F_OK) < 0)
+		return false;
+	/* Without its pin the kernel empties the slot, and the stub passes on to nothing. */
+	slot_path(a, i, path);
 	return access(path, F_OK) == 0;
 }
 
@@ -192,11 +235,42 @@ bool attachments_taken_off(const struct attachments *a)
 	return false;
 }
 
+/* The id of the program that the pinned link @i has attached, 0: there is none. */
+static uint32_t linked_program(const struct attachments *a, size_t i)
+{
+	_cleanup_(closefd) int link = -1;
+	struct bpf_link_info info = {};
+	__u32 length = sizeof(info);
+	char path[PATH_MAX];
+
+	if (!is_pinned(a, i))
+		return 0;
+	pin_path(a, i, path);
+	link = bpf_obj_get(path);
+	return link < 0 || bpf_obj_get_info_by_fd(link, &info, &length) < 0 ? 0 : info.prog_id;
+}
+
+bool attachments_intact(const struct attachments *a)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		struct bpf_prog_info info;
+
+		if (a->programs[i] >= 0 && (!program_info(a, i, &info) || linked_program(a, i) != info.id))
+			return false;
+	}
+	return true;
+}
+
 static void describe(const struct attachments *a, size_t i, const char *waiting, struct attach_point *point)
 {
 	const struct target *target = &a->targets[i];
+	struct bpf_prog_info info;
 
 	memset(point, 0, sizeof(*point));
+	if (program_info(a, i, &info)) {
+		point->runs = info.run_cnt;
+		point->run_time_ns = info.run_time_ns;
+	}
 	snprintf(point->name, sizeof(point->name), "%s/%s", target->kind, target->function);
 	snprintf(point->module, sizeof(point->module), "%s", target->module);
 	snprintf(point->purpose, sizeof(point->purpose), "%s", target->purpose);
@@ -218,15 +292,20 @@ static void describe(const struct attachments *a, size_t i, const char *waiting,
 	}
 }
 
-/* Copies of a program at one function are one point, unless they fare differently. */
-static bool is_told_already(const struct status *status, size_t first, const struct attach_point *point)
+/* Copies of a program at one function are one point, unless they fare differently: then @point is added to
+ * what was told. */
+static bool is_told_already(struct status *status, size_t first, const struct attach_point *point)
 {
-	const struct attach_point *last;
+	struct attach_point *last;
 
 	if (status->n_points == first)
 		return false;
 	last = &status->points[status->n_points - 1];
-	return strcmp(last->name, point->name) == 0 && last->state == point->state;
+	if (strcmp(last->name, point->name) || last->state != point->state)
+		return false;
+	last->runs += point->runs;
+	last->run_time_ns += point->run_time_ns;
+	return true;
 }
 
 void attachments_describe(const struct attachments *a, const char *waiting, struct status *status)

@@ -28,7 +28,7 @@ struct attachments {
 	bool wanted[ATTACH_MAX];   /* this kernel has it; of two ways to do one thing it is the one taken */
 	bool left_out[ATTACH_MAX]; /* it belongs to a way not taken: not told of in the status */
 	int errors[ATTACH_MAX];    /* why an optional target was not attached, 0: no error */
-	int programs[ATTACH_MAX];  /* descriptors of the attached programs, -1: not attached */
+	int programs[ATTACH_MAX];  /* descriptors of the attached stubs, -1: not attached */
 };
 
 void attachments_init(struct attachments *a, const struct target *targets, size_t n, const char *directory,
@@ -45,10 +45,14 @@ int attachments_find(struct attachments *a);
 int attachments_adopt(struct attachments *a);
 
 /*
- * Attaches and pins @program as target @i. A required one that cannot be attached is an error, with the
- * reason; of an optional one that is noted.
+ * Attaches and pins @program, which is loaded, as target @i, behind a stub (slot.h). A required one that
+ * cannot be attached is an error, with the reason; of an optional one that is noted.
  */
-int attachments_attach(struct attachments *a, struct bpf_program *program, size_t i);
+int attachments_attach(struct attachments *a, const struct bpf_program *program, size_t i);
+
+/* Lets @program, which is loaded, do from now on what the one attached as target @i did. 0, or a negative
+ * errno with the reason: then that one goes on. */
+int attachments_replace(struct attachments *a, const struct bpf_program *program, size_t i);
 
 /* Removes the pins, what decides first: the programs end. */
 void attachments_unpin(const struct attachments *a);
@@ -61,6 +65,10 @@ uint64_t attachments_skips(const struct attachments *a, size_t i);
 
 /* True if pins of attached programs were removed behind our back. */
 bool attachments_taken_off(const struct attachments *a);
+
+/* True if what was attached still is: each pin is there and has the link of our program. A look at the links
+ * themselves, for the watchdog. */
+bool attachments_intact(const struct attachments *a);
 
 /* Appends the targets to the points of @status. @waiting: for what they wait; NULL: they ought to be there.
  */

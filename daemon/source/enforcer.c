@@ -14,7 +14,6 @@
 #include "enforce.skel.h"
 #include "source/enforcer_internal.h"
 #include "source/kernel_facts.h"
-#include "source/modules.h"
 #include "source/pci.h"
 #include "source/pins.h"
 #include "source/probes_internal.h"
@@ -75,31 +74,46 @@ static struct bpf_program *program(const struct enforcer_programs *e, size_t i)
 	return bpf_object__find_program_by_name(e->object->obj, enforcer_targets[i].program);
 }
 
+/* Decisions end first: see pins_end_decisions(). Memory that is mapped needs no descriptor, of which there
+ * may be none. */
+static void take_off(const struct enforcer_programs *e)
+{
+	if (e->memory)
+		__atomic_store_n(&e->memory->generation, 0, __ATOMIC_RELEASE);
+	else
+		pins_end_decisions(e->probes->pin_directory);
+	attachments_unpin(&e->attachments);
+}
+
+/* What was adopted is of another build. */
+static bool replaces(const struct enforcer_programs *e)
+{
+	return e->adopted && e->probes->found == PINS_EARLIER;
+}
+
 static int load(struct enforcer_programs *e)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, options, .pin_root_path = e->probes->pin_directory);
-	struct addresses addresses;
-	int r = addresses_find(&addresses);
+	const struct addresses *addresses = &e->probes->addresses;
+	int r;
 
-	if (r < 0)
-		return fail(r, KALLSYMS " does not tell where vfio_device_fops_mmap is");
 	e->object = enforce_bpf__open_opts(&options);
 	if (!e->object)
 		return fail(-errno, "cannot open the BPF object");
-	SET_FACTS(e->object, &addresses);
-	SET_ADDRESS(e->object, &addresses, strict_iomem_checks);
+	SET_FACTS(e->object, addresses);
+	SET_ADDRESS(e->object, addresses, strict_iomem_checks);
 	for (size_t i = 0; i < N_ENFORCER_TARGETS; i++) {
 		/* There may be fewer copies than the table has names for. */
 		e->attachments.left_out[i] |= !program(e, i);
 		e->attachments.wanted[i] &= !e->attachments.left_out[i];
 		if (program(e, i))
-			bpf_program__set_autoload(program(e, i), e->attachments.wanted[i] && !e->adopted);
+			bpf_program__set_autoload(program(e, i),
+						  e->attachments.wanted[i] && (!e->adopted || replaces(e)));
 	}
 	bpf_map__set_max_entries(e->object->maps.bars, bars_entries(e));
 	/* What an earlier enforcer left without its programs is not true any more. */
 	if (!e->adopted) {
-		pins_end_decisions(e->probes->pin_directory);
-		attachments_unpin(&e->attachments);
+		take_off(e);
 		unpin_maps(e);
 	}
 	r = enforce_bpf__load(e->object);
@@ -133,6 +147,17 @@ static int attach_those(struct enforcer_programs *e, bool deciding)
 	for (size_t i = 0; i < N_ENFORCER_TARGETS && r == 0; i++)
 		if (e->attachments.wanted[i] && target_decides(&enforcer_targets[i]) == deciding)
 			r = attachments_attach(&e->attachments, program(e, i), i);
+	return r;
+}
+
+/* What decides comes last, as in attaching. */
+static int replace_all(struct enforcer_programs *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < N_ENFORCER_TARGETS && r == 0; i++)
+		if (e->attachments.wanted[i])
+			r = attachments_replace(&e->attachments, program(e, i), i);
 	return r;
 }
 
@@ -173,6 +198,8 @@ static int begin(struct enforcer_programs *e)
 		r = map_memory(e);
 	if (r == 0 && !e->adopted)
 		r = attach_those(e, false);
+	if (r == 0 && replaces(e))
+		r = replace_all(e);
 	if (r < 0)
 		return r;
 	r = attach_iterators(e);
@@ -229,12 +256,8 @@ struct enforcer_programs *enforcer_end(struct enforcer_programs *e, bool keep)
 {
 	if (!e)
 		return NULL;
-	if (!keep) {
-		if (e->memory)
-			__atomic_store_n(&e->memory->generation, 0, __ATOMIC_RELEASE);
-		pins_end_decisions(e->probes->pin_directory);
-		attachments_unpin(&e->attachments);
-	}
+	if (!keep)
+		take_off(e);
 	attachments_close(&e->attachments);
 	for (size_t i = 0; i < AUDIT_STEPS; i++)
 		bpf_link__destroy(e->iterators[i]);
@@ -254,8 +277,7 @@ void enforcer_discard(struct probes *probes)
 
 	attachments_init(&e.attachments, enforcer_targets, N_ENFORCER_TARGETS, probes->pin_directory,
 			 reason_text);
-	pins_end_decisions(probes->pin_directory);
-	attachments_unpin(&e.attachments);
+	take_off(&e);
 	e.object = enforce_bpf__open_opts(&options);
 	if (e.object)
 		unpin_maps(&e);

@@ -26,6 +26,9 @@ struct enforcer_programs;
  */
 int enforcer_probe(const char **reason);
 
+/* Whether this error is of the moment, and a later try may do. */
+bool enforcer_shortage(int error);
+
 /* Whether the kernel runs BPF LSM programs (/sys/kernel/security/lsm names bpf): else fmod_ret is used. */
 bool enforcer_lsm_active(void);
 
@@ -40,6 +43,9 @@ int enforcer_begin(struct enforcer_programs **ret, struct probes *probes, const 
 /* True if the programs were taken off behind our back (vfiowatchd --detach), with *reason (static): nothing
  * is decided any more. */
 bool enforcer_taken_off(const struct enforcer_programs *enforcer, const char **reason);
+
+/* True unless programs were taken off behind our back. Looks at the links themselves. */
+bool enforcer_intact(const struct enforcer_programs *enforcer);
 
 /* True if the programs were already attached by an earlier daemon and went on enforcing. */
 bool enforcer_adopted(const struct enforcer_programs *enforcer);

@@ -181,6 +181,11 @@ bool enforcer_taken_off(const struct enforcer_programs *e, const char **reason)
 	return attachments_taken_off(&e->attachments);
 }
 
+bool enforcer_intact(const struct enforcer_programs *e)
+{
+	return attachments_intact(&e->attachments);
+}
+
 void enforcer_status(const struct enforcer_programs *e, struct status *status)
 {
 	const char *reason;

@@ -48,7 +48,7 @@ static int try(enum bpf_prog_type type, enum bpf_attach_type attach, const char 
 }
 
 /* What is lacking for the moment says nothing about the kernel. */
-static bool is_shortage(int error)
+bool enforcer_shortage(int error)
 {
 	return error == -ENOMEM || error == -EMFILE || error == -ENFILE || error == -EAGAIN ||
 	       error == -EINTR;
@@ -56,7 +56,7 @@ static bool is_shortage(int error)
 
 static const char *remedy(int error)
 {
-	if (is_shortage(error))
+	if (enforcer_shortage(error))
 		return "this process is short of memory or descriptors: try again, or raise its limits";
 	switch (error) {
 	case -EPERM:
@@ -80,7 +80,7 @@ static int try_both(enum enforcer_way *ret)
 	int r = enforcer_lsm_active() ? try(BPF_PROG_TYPE_LSM, BPF_LSM_MAC, "mmap_file") : -EOPNOTSUPP;
 
 	*ret = ENFORCER_LSM;
-	if (r == 0 || is_shortage(r))
+	if (r == 0 || enforcer_shortage(r))
 		return r;
 	*ret = ENFORCER_FMOD_RET;
 	return try(BPF_PROG_TYPE_TRACING, BPF_MODIFY_RETURN, "security_mmap_file");
@@ -96,7 +96,7 @@ int enforcer_find_way(enum enforcer_way *ret, const char **reason)
 
 	if (!asked) {
 		found = try_both(&way);
-		asked = !is_shortage(found);
+		asked = !enforcer_shortage(found);
 	}
 	if (found < 0)
 		*reason = remedy(found);

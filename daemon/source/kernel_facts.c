@@ -45,6 +45,16 @@ int addresses_find(struct addresses *ret)
 	return ret->vfio_device_fops_mmap ? 0 : -ENOENT;
 }
 
+enum bpf_stats kernel_bpf_stats(const char *path)
+{
+	_cleanup_(closefile) FILE *file = fopen(path, "re");
+	int enabled;
+
+	if (!file || fscanf(file, "%d", &enabled) != 1)
+		return BPF_STATS_UNKNOWN;
+	return enabled ? BPF_STATS_ON : BPF_STATS_OFF;
+}
+
 bool kernel_is_confidential(const char *sys)
 {
 	_cleanup_(closefile) FILE *file = NULL;

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <unistd.h>
 
+#include "core/status.h"
+
 /* 0: this kernel has none. */
 struct addresses {
 	__u64 vfio_device_fops_mmap, vfio_pci_mmap_ops, vfio_pci_dmabuf_ops, vfio_pci_core_mmap;
@@ -26,6 +28,10 @@ int addresses_find(struct addresses *ret);
  * its memory (security_locked_down(LOCKDOWN_BPF_READ_KERNEL)), and nothing can be recorded.
  */
 bool kernel_is_confidential(const char *sys);
+
+/* Whether the kernel measures how long BPF programs run, as @path says: BPF_STATS. */
+enum bpf_stats kernel_bpf_stats(const char *path);
+#define BPF_STATS "/proc/sys/kernel/bpf_stats_enabled"
 
 #define LOCKDOWN_REMEDY                                                                                      \
 	"the kernel is locked down for confidentiality, so that BPF programs may not read its memory: boot " \

@@ -80,12 +80,7 @@ int pci_read(const char *sys, const char *name, uint64_t now_ns, struct event *r
 	struct event_device *device = &ret->device;
 	char path[PATH_MAX], group[16], *end;
 
-	memset(ret, 0, sizeof(*ret));
-	ret->header.version = EVENT_VERSION;
-	ret->header.type = EVENT_DEVICE;
-	ret->header.size = sizeof(ret->header) + sizeof(*device);
-	ret->header.origin = EVENT_ORIGIN_SCAN;
-	ret->header.time_ns = now_ns;
+	event_scanned(ret, EVENT_DEVICE, now_ns);
 	if (parse_address(name, &device->pci_address) < 0)
 		return -EINVAL;
 

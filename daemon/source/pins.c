@@ -16,6 +16,7 @@
 
 #include "cleanup.h"
 #include "record_build.h"
+#include "source/ring.h"
 #include "vfiowatch/event.h"
 #include "vfiowatch/policy.h"
 
@@ -24,6 +25,8 @@
 
 /* The map that names the build. It is moved last: while it is there the others may be, too. */
 #define RECORDER "recorder"
+
+#define RING     "ring"
 
 /* The map of struct enforcer. */
 #define ENFORCER "enforcer"
@@ -41,8 +44,9 @@ static bool has(const char *directory, const char *name)
 	return access(path, F_OK) == 0;
 }
 
-/* 1 if the maps pinned here are those of our own build, 0 if not, or a negative errno. */
-static int are_ours(const char *directory)
+/* Whose the maps pinned here are: PINS_OURS, PINS_EARLIER, or PINS_OTHERS also if there are none. 0 or a
+ * negative errno. */
+static int find_owner(const char *directory, enum pins_found *ret)
 {
 	_cleanup_(closefd) int fd = -1;
 	struct recorder recorder;
@@ -50,14 +54,18 @@ static int are_ours(const char *directory)
 	struct bpf_map_info info = {};
 	__u32 length = sizeof(info), zero = 0;
 
+	*ret = PINS_OTHERS;
 	snprintf(path, sizeof(path), "%s/" RECORDER, directory);
 	fd = bpf_obj_get(path);
 	if (fd < 0 && errno == ENOENT)
 		return 0;
 	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &length) < 0)
 		return -errno;
-	return info.value_size == sizeof(recorder) && bpf_map_lookup_elem(fd, &zero, &recorder) == 0 &&
-	       recorder.build == RECORD_BUILD;
+	if (info.value_size != sizeof(recorder) || bpf_map_lookup_elem(fd, &zero, &recorder) < 0 ||
+	    recorder.layout != RECORD_LAYOUT)
+		return 0;
+	*ret = recorder.build == RECORD_BUILD ? PINS_OURS : PINS_EARLIER;
+	return 0;
 }
 
 typedef bool (*choose)(const char *name);
@@ -230,11 +238,20 @@ int pins_open(const char *directory, int *ret_lock, enum pins_found *found, cons
 		return r;
 	}
 	*reason = "cannot take over what is in the pin directory: vfiowatchd --detach removes it";
-	*found = PINS_OURS;
-	r = are_ours(directory);
+	r = find_owner(directory, found);
 	if (r < 0)
 		return r;
-	return r > 0 ? 0 : set_aside(directory, found);
+	return *found == PINS_OTHERS ? set_aside(directory, found) : 0;
+}
+
+uint64_t pins_unread(const char *directory)
+{
+	_cleanup_(closefd) int fd = -1;
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/" ASIDE "/" RING, directory);
+	fd = bpf_obj_get(path);
+	return fd < 0 ? 0 : ring_unread(fd);
 }
 
 int pins_settle(const char *directory)
@@ -254,7 +271,7 @@ void pins_restore(const char *directory, enum pins_found found)
 	char aside[PATH_MAX];
 	const char *reason;
 
-	if (found == PINS_OURS)
+	if (found == PINS_OURS || found == PINS_EARLIER)
 		return;
 	if (found == PINS_NONE) {
 		pins_remove(directory, &reason);

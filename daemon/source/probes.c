@@ -32,7 +32,9 @@ static int map_recorder(struct probes *probes)
 	if (memory == MAP_FAILED)
 		return -errno;
 	probes->recorder = memory;
-	probes->recorder->build = RECORD_BUILD;
+	probes->recorder->layout = RECORD_LAYOUT;
+	if (probes->found != PINS_EARLIER)
+		probes->recorder->build = RECORD_BUILD;
 	return 0;
 }
 
@@ -121,10 +123,26 @@ void probes_let_go(struct probes *probes)
 	close_programs(probes);
 	probes->state = RECORDING_WAITING;
 	probes->found = PINS_NONE;
+	probes->recorder->build = RECORD_BUILD;
+}
+
+/* From here on all that is attached is of this build. */
+static void settle_build(struct probes *probes)
+{
+	if (probes->found != PINS_EARLIER || probes->state != RECORDING_ON)
+		return;
+	probes->found = PINS_OURS;
+	__atomic_store_n(&probes->recorder->build, RECORD_BUILD, __ATOMIC_RELEASE);
+}
+
+uint64_t probes_unread(const struct probes *probes)
+{
+	return pins_unread(probes->pin_directory);
 }
 
 int probes_settle(struct probes *probes)
 {
+	settle_build(probes);
 	probes->settled = pins_settle(probes->pin_directory);
 	return probes->settled;
 }
@@ -225,6 +243,11 @@ static bool update_dialects(struct probes *probes)
 	return true;
 }
 
+static bool is_adoptable(const struct probes *probes)
+{
+	return probes->found == PINS_OURS || probes->found == PINS_EARLIER;
+}
+
 enum probes_change probes_update(struct probes *probes, bool *settled)
 {
 	bool wanted;
@@ -235,7 +258,7 @@ enum probes_change probes_update(struct probes *probes, bool *settled)
 		*settled = false;
 	if (wanted && probes->state == RECORDING_ON)
 		return PROBES_SAME;
-	if (!wanted && probes->state == RECORDING_WAITING && probes->found != PINS_OURS)
+	if (!wanted && probes->state == RECORDING_WAITING && !is_adoptable(probes))
 		return PROBES_SAME;
 	if (!wanted)
 		return PROBES_UNUSED;
@@ -263,6 +286,7 @@ void probes_status(struct probes *probes, struct status *status)
 	status->recording = probes->state;
 	status->adopted = probes->adopted;
 	snprintf(status->recording_reason, sizeof(status->recording_reason), "%s", probes->reason);
+	status->bpf_stats = kernel_bpf_stats(BPF_STATS);
 	attachments_describe(&probes->attachments, probes->state == RECORDING_WAITING ? probes->reason : NULL,
 			     status);
 	if (probes->state == RECORDING_FAILED)
@@ -276,6 +300,11 @@ void probes_status(struct probes *probes, struct status *status)
 	status->recorder = *probes->recorder;
 	status->recorder_known = true;
 	status->ring_size = bpf_map__max_entries(probes->watch->maps.ring);
+}
+
+bool probes_intact(const struct probes *probes)
+{
+	return attachments_intact(&probes->attachments);
 }
 
 const char *probes_reason(const struct probes *probes)

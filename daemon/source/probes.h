@@ -7,7 +7,8 @@
  *
  * Recording programs hold a reference on the vfio modules, so they are attached only while a VFIO driver uses
  * those modules, and let go when the last one is unloaded. They, their maps and the ring are pinned below the
- * pin directory, which outlives the daemon: the next daemon adopts them if they are of its own build.
+ * pin directory, which outlives the daemon: the next daemon adopts them. If they are of another build it puts
+ * its own programs in their place without a gap, as long as the layout of the tables is the same (slot.h).
  */
 
 #include <stdbool.h>
@@ -19,11 +20,19 @@ struct probes;
 
 /*
  * Opens or makes the pin directory @pin_directory (on a bpffs) and locks it, adopts what a daemon of the same
- * build left there, sets aside what another build left, and begins to watch for modules. @sys is where sysfs
+ * build left there or one of another build with the same layout of tables, sets aside what is of another
+ * layout, and begins to watch for modules. @sys is where sysfs
  * is mounted. Returns 0, -EBUSY: another daemon uses the pin directory, or another negative errno; then
  * *reason (static) says for people what failed and what to do, and the pin directory is as it was found.
  */
 int probes_new(struct probes **ret, const char *pin_directory, const char *sys, const char **reason);
+
+/*
+ * How many events the programs of a build with another layout of tables left unread: nobody can tell what
+ * they were. Those since ours were attached were seen by ours too, so that at most that many are lost. 0:
+ * everything was taken over, or nothing was there. To be asked before probes_settle().
+ */
+uint64_t probes_unread(const struct probes *probes);
 
 /* The start is over, ours is in force: ends what another build left, which went on until now. 0, or a
  * negative errno: then some of it still does, which is degraded until a later call ends it. */
@@ -55,8 +64,11 @@ enum probes_change probes_update(struct probes *probes, bool *settled);
 /* Lets go of the modules: recording ends and its tables go. Enforcement must have ended before. */
 void probes_let_go(struct probes *probes);
 
-/* Fills recording, recording_reason, adopted and points of @status; appends to degraded. */
+/* Fills recording, recording_reason, adopted, bpf_stats and points of @status; appends to degraded. */
 void probes_status(struct probes *probes, struct status *status);
+
+/* True unless programs that record were taken off behind our back. Looks at the links themselves. */
+bool probes_intact(const struct probes *probes);
 
 /* For people, why recording is not on. Empty: it is. Valid until the next call. */
 const char *probes_reason(const struct probes *probes);

@@ -9,6 +9,7 @@
 
 #include "core/status.h"
 #include "source/attach.h"
+#include "source/kernel_facts.h"
 #include "source/pins.h"
 #include "source/probes.h"
 
@@ -32,6 +33,7 @@ struct probes {
 	int settled; /* of the last probes_settle() */
 	char reason[STATUS_REASON_LEN];
 	struct recorder *recorder;
+	struct addresses addresses; /* since recording began */
 };
 
 /* Attaches or adopts the recording programs and loads those that read. 0, or a negative errno with

@@ -34,8 +34,7 @@ static void recording_done(struct recording *recording)
 	pages_bpf__destroy(recording->pages);
 }
 
-static int recording_load(struct probes *probes, const struct addresses *addresses,
-			  struct recording *recording)
+static int recording_load(struct probes *probes, struct recording *recording)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, options, .pin_root_path = probes->pin_directory);
 	int r;
@@ -44,10 +43,10 @@ static int recording_load(struct probes *probes, const struct addresses *address
 	recording->pages = pages_bpf__open_opts(&options);
 	if (!recording->record || !recording->pages)
 		return -errno;
-	SET_FACTS(recording->record, addresses);
-	SET_WALK(recording->record, addresses);
-	SET_FACTS(recording->pages, addresses);
-	SET_WALK(recording->pages, addresses);
+	SET_FACTS(recording->record, &probes->addresses);
+	SET_WALK(recording->record, &probes->addresses);
+	SET_FACTS(recording->pages, &probes->addresses);
+	SET_WALK(recording->pages, &probes->addresses);
 	for (size_t i = 0; i < N_TARGETS; i++)
 		bpf_program__set_autoload(recording_program(recording, i), probes->attachments.wanted[i]);
 	r = record_bpf__load(recording->record);
@@ -60,10 +59,10 @@ static int recording_load(struct probes *probes, const struct addresses *address
 }
 
 /* VMA lifetime first: what is mapped from then on is also seen to go. */
-static int attach_all(struct probes *probes, const struct addresses *addresses)
+static int attach_all(struct probes *probes)
 {
 	_cleanup_(recording_done) struct recording recording = {};
-	int r = recording_load(probes, addresses, &recording);
+	int r = recording_load(probes, &recording);
 
 	if (r < 0)
 		return r;
@@ -78,7 +77,25 @@ static int attach_all(struct probes *probes, const struct addresses *addresses)
 	return r;
 }
 
-static int load_scan(struct probes *probes, const struct addresses *addresses)
+/*
+ * The programs of another build pass on to ours, one after the other; until the last one did both work on the
+ * same tables, which is what one layout means.
+ */
+static int replace_all(struct probes *probes)
+{
+	_cleanup_(recording_done) struct recording recording = {};
+	int r = recording_load(probes, &recording);
+
+	if (r < 0)
+		return r;
+	__atomic_store_n(&probes->recorder->build, 0, __ATOMIC_RELEASE);
+	for (size_t i = N_TARGETS; i-- > 0 && r == 0;)
+		if (probes->attachments.wanted[i])
+			r = attachments_replace(&probes->attachments, recording_program(&recording, i), i);
+	return r;
+}
+
+static int load_scan(struct probes *probes)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, options, .pin_root_path = probes->pin_directory);
 	struct scan_bpf *scan = scan_bpf__open_opts(&options);
@@ -87,8 +104,8 @@ static int load_scan(struct probes *probes, const struct addresses *addresses)
 	if (!scan)
 		return -errno;
 	probes->scan = scan;
-	SET_FACTS(scan, addresses);
-	SET_WALK(scan, addresses);
+	SET_FACTS(scan, &probes->addresses);
+	SET_WALK(scan, &probes->addresses);
 	r = scan_bpf__load(scan);
 	if (r == 0)
 		r = attach_iterator(&probes->iterators[ITERATOR_FIND], scan->progs.find_mappings, NULL);
@@ -109,7 +126,7 @@ static int load_scan(struct probes *probes, const struct addresses *addresses)
 	return r;
 }
 
-static int load_audit(struct probes *probes, const struct addresses *addresses)
+static int load_audit(struct probes *probes)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, options, .pin_root_path = probes->pin_directory);
 	struct audit_bpf *audit = audit_bpf__open_opts(&options);
@@ -118,7 +135,7 @@ static int load_audit(struct probes *probes, const struct addresses *addresses)
 	if (!audit)
 		return -errno;
 	probes->audit = audit;
-	SET_FACTS(audit, addresses);
+	SET_FACTS(audit, &probes->addresses);
 	r = audit_bpf__load(audit);
 	if (r == 0)
 		r = attach_iterator(&probes->iterators[ITERATOR_MARK_MAPPINGS], audit->progs.mark_mappings,
@@ -137,13 +154,12 @@ static int load_audit(struct probes *probes, const struct addresses *addresses)
 
 int probes_begin_recording(struct probes *probes)
 {
-	struct addresses addresses;
 	int r;
 
 	r = attachments_find(&probes->attachments);
 	if (r < 0)
 		return r;
-	r = addresses_find(&addresses);
+	r = addresses_find(&probes->addresses);
 	if (r < 0) {
 		snprintf(probes->reason, sizeof(probes->reason),
 			 KALLSYMS " does not tell where vfio_device_fops_mmap is: %s", strerror(-r));
@@ -151,13 +167,17 @@ int probes_begin_recording(struct probes *probes)
 	}
 	r = attachments_adopt(&probes->attachments);
 	probes->adopted = r != 0;
-	if (r == 0)
-		r = attach_all(probes, &addresses);
+	if (r == 0) {
+		probes->recorder->skips_reported = 0;
+		r = attach_all(probes);
+	} else if (r > 0) {
+		r = probes->found == PINS_EARLIER ? replace_all(probes) : 0;
+	}
 	if (r < 0)
 		return r;
-	r = load_scan(probes, &addresses);
+	r = load_scan(probes);
 	if (r == 0)
-		r = load_audit(probes, &addresses);
+		r = load_audit(probes);
 	if (r < 0)
 		snprintf(probes->reason, sizeof(probes->reason),
 			 "the kernel refuses the reading programs: %s", strerror(-r));
