@@ -9,11 +9,13 @@
  *
  * Everything is bounded by the limits in vfiowatch/bus.h. A client that goes away takes its connection and
  * its held-back calls with it; a client that does not read its answers gets no more of them; nothing a client
- * does ends the daemon.
+ * does ends the daemon, or makes it wait. What else the event loop has to do comes before the bus, but for
+ * what is left of a full ring.
  */
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <systemd/sd-event.h>
 
@@ -23,14 +25,18 @@
 #include "core/snapshot.h"
 #include "core/status.h"
 
+/* Of all its sources on the event loop: below that of what records. */
+#define BUS_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 10)
+
 /* What an answer is about to be made of. */
 enum bus_refresh {
 	BUS_REFRESH_EVENTS = 1 << 0,  /* events that wait in the ring: history, counters */
-	BUS_REFRESH_DEVICES = 1 << 1, /* with open files and holders */
-	BUS_REFRESH_COOKIES = 1 << 2,
-	BUS_REFRESH_MAPPINGS = 1 << 3,
-	BUS_REFRESH_PAGES = 1 << 4, /* the page tables of all mappings; implies MAPPINGS */
-	BUS_REFRESH_ALL = (1 << 5) - 1,
+	BUS_REFRESH_DEVICES = 1 << 1, /* those that sysfs has */
+	BUS_REFRESH_HOLDERS = 1 << 2, /* the descriptors of all processes */
+	BUS_REFRESH_COOKIES = 1 << 3,
+	BUS_REFRESH_MAPPINGS = 1 << 4,
+	BUS_REFRESH_PAGES = 1 << 5, /* the page tables of all mappings; implies MAPPINGS */
+	BUS_REFRESH_ALL = (1 << 6) - 1,
 };
 
 /* How it stands with the system bus. */
@@ -85,15 +91,21 @@ struct bus_backend {
 struct bus_parameters {
 	const char *socket; /* absolute path, NULL: BUS_SOCKET */
 	bool system_bus;    /* false: only the socket */
+	gid_t readers;      /* members may read over the system bus; 0: nobody */
 };
 
 struct bus_stats {
 	uint64_t peers;         /* connections on the socket right now */
 	uint64_t peers_refused; /* closed at once: BUS_PEERS_MAX were there, not root, or out of memory or
 				   descriptors */
-	uint64_t waits;         /* calls held back right now */
+	uint64_t peers_ended;   /* of the connections: ended because answers were left unread */
+	uint64_t held;          /* calls that wait for their turn right now */
+	uint64_t held_refused;  /* there was no room for them, or no turn came */
+	uint64_t denied;        /* on the system bus, to those who may not */
+	uint64_t waits;         /* calls that wait for events right now */
 	uint64_t waits_refused;
-	uint64_t calls; /* method calls answered or held back */
+	uint64_t calls;    /* method calls that came in */
+	uint64_t rejoined; /* times that the system bus was left because it took no more answers */
 	enum bus_system_state system;
 };
 

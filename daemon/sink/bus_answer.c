@@ -11,7 +11,28 @@
 #include "cleanup.h"
 #include "sink/bus_internal.h"
 
-static int append_rows(sd_bus_message *answer, struct json_object *rows)
+/* Sends what has about @size bytes, and keeps in mind that a client may leave it unread. */
+static int send_answer(struct bus *bus, sd_bus_message *answer, size_t size)
+{
+	int r = sd_bus_send(NULL, answer, NULL);
+
+	if (r >= 0)
+		outlet_sent(bus, sd_bus_message_get_bus(answer), size);
+	return r;
+}
+
+int answer_text(struct bus *bus, sd_bus_message *call, const char *text)
+{
+	sd_bus_message *answer _cleanup_(sd_bus_message_unrefp) = NULL;
+	int r = sd_bus_message_new_method_return(call, &answer);
+
+	if (r >= 0)
+		r = sd_bus_message_append_basic(answer, 's', text);
+	return r < 0 ? r : send_answer(bus, answer, strlen(text));
+}
+
+/* Adds to *size what they take. */
+static int append_rows(sd_bus_message *answer, struct json_object *rows, size_t *size)
 {
 	size_t n = json_object_array_length(rows);
 	int r = sd_bus_message_open_container(answer, 'a', "s");
@@ -21,20 +42,22 @@ static int append_rows(sd_bus_message *answer, struct json_object *rows)
 		const char *text = json_object_to_json_string_ext(row, JSON_C_TO_STRING_NOSLASHESCAPE);
 
 		r = text ? sd_bus_message_append_basic(answer, 's', text) : -ENOMEM;
+		*size += r < 0 ? 0 : strlen(text);
 		/* The text belongs to the row: free both now rather than hold all texts at once. */
 		json_object_array_put_idx(rows, i, NULL);
 	}
 	return r < 0 ? r : sd_bus_message_close_container(answer);
 }
 
-int answer_rows(sd_bus_message *call, struct json_object *rows)
+int answer_rows(struct bus *bus, sd_bus_message *call, struct json_object *rows)
 {
 	sd_bus_message *answer _cleanup_(sd_bus_message_unrefp) = NULL;
 	int r = sd_bus_message_new_method_return(call, &answer);
+	size_t size = 0;
 
 	if (r >= 0)
-		r = append_rows(answer, rows);
-	return r < 0 ? r : sd_bus_send(NULL, answer, NULL);
+		r = append_rows(answer, rows, &size);
+	return r < 0 ? r : send_answer(bus, answer, size);
 }
 
 /* Appends to @rows at most @max events from *cursor on. */
@@ -121,6 +144,7 @@ int answer_history(struct bus *bus, sd_bus_message *call, uint64_t cursor, uint3
 	struct json_object *rows = as_records ? NULL : json_object_new_array();
 	bool from_oldest = cursor == 0;
 	uint64_t skipped = 0;
+	size_t size = 0;
 	int r;
 
 	if (as_records)
@@ -133,9 +157,31 @@ int answer_history(struct bus *bus, sd_bus_message *call, uint64_t cursor, uint3
 		r = sd_bus_message_append(answer, "tt", cursor, from_oldest ? 0 : skipped);
 	if (r >= 0)
 		r = as_records ? sd_bus_message_append_array(answer, 'y', records.data, records.size)
-			       : append_rows(answer, rows);
+			       : append_rows(answer, rows, &size);
 	json_object_put(rows);
-	return r < 0 ? r : sd_bus_send(NULL, answer, NULL);
+	return r < 0 ? r : send_answer(bus, answer, size + records.size);
+}
+
+int answer_metrics(struct bus *bus, sd_bus_message *call, enum metrics_format format)
+{
+	struct status *status _cleanup_(freep) = calloc(1, sizeof(*status));
+	char *text _cleanup_(freep) = NULL;
+	struct snapshot_clock clock;
+	struct metrics_facts facts;
+	int r;
+
+	if (!status)
+		return -ENOMEM;
+	bus->backend.status(bus->backend.userdata, status);
+	bus->backend.clock(bus->backend.userdata, &clock);
+	facts = (struct metrics_facts){
+		.model = bus->backend.model(bus->backend.userdata),
+		.status = status,
+		.now_ns = status->now_ns,
+		.realtime_offset_ns = clock.realtime_offset_ns,
+	};
+	r = metrics_text(&facts, format, &text);
+	return r < 0 ? r : answer_text(bus, call, text);
 }
 
 int answer_state(struct bus *bus, sd_bus_message *call, sd_bus_error *error)
@@ -166,5 +212,5 @@ int answer_state(struct bus *bus, sd_bus_message *call, sd_bus_error *error)
 					  history_end(bus->backend.history(bus->backend.userdata)));
 	if (r >= 0)
 		r = sd_bus_message_append_array(answer, 'y', records.data, records.size);
-	return r < 0 ? r : sd_bus_send(NULL, answer, NULL);
+	return r < 0 ? r : send_answer(bus, answer, records.size);
 }

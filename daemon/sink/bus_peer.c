@@ -23,22 +23,31 @@
 /* How long to stop accepting after descriptors or memory ran out: the waiting clients stay in the backlog. */
 #define PAUSE_USEC (1000ULL * 1000)
 
-static void peer_close(struct peer *peer)
+void peer_end(struct peer *peer)
 {
 	struct bus *bus = peer->owner;
 
-	wait_drop_connection(bus, peer->connection);
+	wait_drop_connection(bus, peer->outlet.connection);
+	gate_drop_connection(bus, peer->outlet.connection);
 	DL_DELETE2(bus->server.peers, peer, previous, next);
 	bus->server.n_peers--;
 	/* No flush: it would block on a client that does not read. */
-	sd_bus_close_unref(peer->connection);
+	sd_bus_close_unref(peer->outlet.connection);
 	free(peer);
+}
+
+struct peer *peer_of(struct bus *bus, sd_bus *connection)
+{
+	struct peer *peer;
+
+	DL_SEARCH_SCALAR2(bus->server.peers, peer, outlet.connection, connection, next);
+	return peer;
 }
 
 static int on_disconnected(sd_bus_message *signal, void *userdata, sd_bus_error *error)
 {
 	(void)signal, (void)error;
-	peer_close(userdata);
+	peer_end(userdata);
 	return 0;
 }
 
@@ -46,7 +55,7 @@ static int on_disconnected(sd_bus_message *signal, void *userdata, sd_bus_error 
 static int peer_setup(struct peer *peer, int *fd)
 {
 	struct bus *bus = peer->owner;
-	sd_bus *connection = peer->connection;
+	sd_bus *connection = peer->outlet.connection;
 	sd_id128_t id;
 	int r;
 
@@ -57,6 +66,7 @@ static int peer_setup(struct peer *peer, int *fd)
 	    (r = sd_bus_negotiate_fds(connection, false)) < 0 ||
 	    (r = sd_bus_set_exit_on_disconnect(connection, false)) < 0 ||
 	    (r = bus_export(bus, connection)) < 0 ||
+	    (r = sd_bus_add_filter(connection, NULL, outlet_filter, bus)) < 0 ||
 	    (r = sd_bus_match_signal(connection, NULL, NULL, "/org/freedesktop/DBus/Local",
 				     "org.freedesktop.DBus.Local", "Disconnected", on_disconnected, peer)) <
 		    0)
@@ -66,9 +76,11 @@ static int peer_setup(struct peer *peer, int *fd)
 		return r;
 	*fd = -1;
 	r = sd_bus_start(connection);
+	if (r >= 0)
+		r = outlet_bound(connection);
 	if (r < 0)
 		return r;
-	return sd_bus_attach_event(connection, bus->event, SD_EVENT_PRIORITY_NORMAL);
+	return sd_bus_attach_event(connection, bus->event, BUS_PRIORITY);
 }
 
 /* Root, or in tests the user that the daemon itself runs as. */
@@ -91,11 +103,12 @@ static int peer_add(struct bus *bus, int *fd)
 	if (!peer)
 		return -ENOMEM;
 	peer->owner = bus;
-	r = sd_bus_new(&peer->connection);
+	peer->share.is_root = true;
+	r = sd_bus_new(&peer->outlet.connection);
 	if (r >= 0)
 		r = peer_setup(peer, fd);
 	if (r < 0) {
-		sd_bus_close_unref(peer->connection);
+		sd_bus_close_unref(peer->outlet.connection);
 		free(peer);
 		return r;
 	}
@@ -245,7 +258,8 @@ int peer_server_open(struct bus *bus, const char *path)
 	    (r = sd_event_add_time(bus->event, &server->resume, CLOCK_MONOTONIC, 0, 0, on_resume, bus)) < 0 ||
 	    (r = sd_event_source_set_enabled(server->resume, SD_EVENT_OFF)) < 0)
 		return r;
-	return sd_event_add_io(bus->event, &server->accept, server->fd, EPOLLIN, on_accept, bus);
+	r = sd_event_add_io(bus->event, &server->accept, server->fd, EPOLLIN, on_accept, bus);
+	return r < 0 ? r : sd_event_source_set_priority(server->accept, BUS_PRIORITY);
 }
 
 void peer_server_close(struct bus *bus)
@@ -255,7 +269,7 @@ void peer_server_close(struct bus *bus)
 	server->accept = sd_event_source_disable_unref(server->accept);
 	server->resume = sd_event_source_disable_unref(server->resume);
 	while (server->peers)
-		peer_close(server->peers);
+		peer_end(server->peers);
 	if (server->bound)
 		(void)unlink(server->path);
 	if (server->fd >= 0)

@@ -20,10 +20,13 @@ static void set_state(struct bus *bus, enum bus_system_state state, int error)
 
 static void leave(struct bus *bus)
 {
-	if (!bus->system.connection)
+	if (!bus->system.outlet.connection)
 		return;
-	wait_drop_connection(bus, bus->system.connection);
-	bus->system.connection = sd_bus_close_unref(bus->system.connection);
+	wait_drop_connection(bus, bus->system.outlet.connection);
+	gate_drop_connection(bus, bus->system.outlet.connection);
+	who_forget(bus);
+	sd_bus_close_unref(bus->system.outlet.connection);
+	bus->system.outlet = (struct outlet){};
 }
 
 /* Drops the connection and tries again later. Not having a system bus is an outcome, not an error. */
@@ -58,6 +61,7 @@ static int on_name(sd_bus_message *answer, void *userdata, sd_bus_error *error)
 	/* DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER and _ALREADY_OWNER of the D-Bus specification. */
 	if (result != 1 && result != 4)
 		return give_up(bus, BUS_SYSTEM_REFUSED, -EEXIST);
+	bus->system.stalled = false;
 	set_state(bus, BUS_SYSTEM_ON, 0);
 	return 0;
 }
@@ -66,14 +70,20 @@ static int join(struct bus *bus, sd_bus *connection)
 {
 	int r;
 
-	if ((r = sd_bus_set_exit_on_disconnect(connection, false)) < 0 ||
+	if ((r = outlet_bound(connection)) < 0 ||
+	    (r = sd_bus_set_exit_on_disconnect(connection, false)) < 0 ||
 	    (r = bus_export(bus, connection)) < 0 ||
+	    (r = sd_bus_add_filter(connection, NULL, outlet_filter, bus)) < 0 ||
 	    (r = sd_bus_match_signal(connection, NULL, NULL, "/org/freedesktop/DBus/Local",
 				     "org.freedesktop.DBus.Local", "Disconnected", on_disconnected, bus)) <
 		    0 ||
-	    (r = sd_bus_attach_event(connection, bus->event, SD_EVENT_PRIORITY_NORMAL)) < 0)
+	    (r = sd_bus_attach_event(connection, bus->event, BUS_PRIORITY)) < 0)
 		return r;
-	return sd_bus_request_name_async(connection, NULL, BUS_NAME, 0, on_name, bus);
+	/* A bus that reads nothing from us may not notice either that an earlier connection of ours ended. */
+	return sd_bus_request_name_async(connection, NULL, BUS_NAME,
+					 SD_BUS_NAME_ALLOW_REPLACEMENT |
+						 (bus->system.stalled ? SD_BUS_NAME_REPLACE_EXISTING : 0),
+					 on_name, bus);
 }
 
 static int try_join(struct bus *bus)
@@ -81,9 +91,9 @@ static int try_join(struct bus *bus)
 	int r;
 
 	leave(bus);
-	r = sd_bus_open_system_with_description(&bus->system.connection, "vfiowatchd");
+	r = sd_bus_open_system_with_description(&bus->system.outlet.connection, "vfiowatchd");
 	if (r >= 0)
-		r = join(bus, bus->system.connection);
+		r = join(bus, bus->system.outlet.connection);
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0)
@@ -101,6 +111,16 @@ static int on_retry(sd_event_source *source, uint64_t now, void *userdata)
 
 	(void)source, (void)now;
 	return r == -ENOMEM ? give_up(bus, BUS_SYSTEM_AWAY, r) : 0;
+}
+
+void system_bus_rejoin(struct bus *bus)
+{
+	bus->system.stalled = true;
+	bus->system.rejoined++;
+	leave(bus);
+	set_state(bus, BUS_SYSTEM_AWAY, -ETIMEDOUT);
+	(void)sd_event_source_set_time_relative(bus->system.retry, 0);
+	(void)sd_event_source_set_enabled(bus->system.retry, SD_EVENT_ONESHOT);
 }
 
 int system_bus_start(struct bus *bus)

@@ -25,11 +25,24 @@ static void wait_remove(struct wait *wait)
 /* Answers with what there is, maybe nothing, and forgets the call. */
 static void wait_answer(struct wait *wait)
 {
-	int r = answer_history(wait->owner, wait->call, wait->cursor, wait->max, wait->records);
+	struct bus *bus = wait->owner;
+	bool is_root = peer_of(bus, wait->outlet->connection);
+	uint64_t began = share_begin();
+	int r = answer_history(bus, wait->call, wait->cursor, wait->max, wait->records);
 
+	if (!is_root)
+		share_charge(who_share(bus, wait->uid), began);
 	/* If that cannot be sent either, the connection is gone and its end is handled there. */
 	if (r < 0)
 		(void)sd_bus_reply_method_errno(wait->call, r, NULL);
+	wait_remove(wait);
+}
+
+/* Its time is over, and the client did not read what it got before. */
+static void wait_refuse(struct wait *wait)
+{
+	(void)sd_bus_reply_method_errorf(wait->call, SD_BUS_ERROR_LIMITS_EXCEEDED,
+					 "Earlier answers wait to be read: read them before asking for more");
 	wait_remove(wait);
 }
 
@@ -49,8 +62,12 @@ static int on_expiry(sd_event_source *source, uint64_t now, void *userdata)
 	struct bus *bus = userdata;
 
 	(void)source;
-	while (bus->waiting.waits && bus->waiting.waits->expires <= now)
-		wait_answer(bus->waiting.waits);
+	while (bus->waiting.waits && bus->waiting.waits->expires <= now) {
+		if (outlet_has_room(bus, bus->waiting.waits->outlet, true))
+			wait_answer(bus->waiting.waits);
+		else
+			wait_refuse(bus->waiting.waits);
+	}
 	return arm_expiry(bus);
 }
 
@@ -61,10 +78,28 @@ static int on_complete(sd_event_source *source, void *userdata)
 	struct wait *wait, *next;
 
 	(void)source;
+	bus->waiting.blocked = false;
 	DL_FOREACH_SAFE2(bus->waiting.waits, wait, next, next)
-	if (wait->cursor < end)
+	{
+		if (wait->cursor >= end)
+			continue;
+		if (!outlet_has_room(bus, wait->outlet, true)) {
+			bus->waiting.blocked = true;
+			continue;
+		}
 		wait_answer(wait);
+		/* One at a time, so that what records comes in between. */
+		bus_events_added(bus);
+		break;
+	}
+	if (bus->waiting.blocked)
+		gate_look(bus, LOOK_USEC);
 	return arm_expiry(bus);
+}
+
+void wait_retry(struct bus *bus)
+{
+	bus_events_added(bus);
 }
 
 void bus_events_added(struct bus *bus)
@@ -85,14 +120,26 @@ static bool same_client(sd_bus_message *a, sd_bus_message *b)
 	return !sender_a || !sender_b ? sender_a == sender_b : strcmp(sender_a, sender_b) == 0;
 }
 
-static bool room_for(const struct wait_list *list, sd_bus_message *call)
+static bool room_for(struct bus *bus, sd_bus_message *call, const struct outlet *outlet, uid_t uid)
 {
-	unsigned int own = 0;
+	const struct wait_list *list = &bus->waiting;
+	unsigned int own = 0, user = 0;
 	struct wait *wait;
 
-	DL_FOREACH2 (list->waits, wait, next)
+	DL_FOREACH2 (list->waits, wait, next) {
 		own += same_client(wait->call, call);
-	return list->n_waits < BUS_WAITS_MAX && own < BUS_WAITS_PER_CLIENT;
+		user += outlet == &bus->system.outlet && wait->outlet == outlet && wait->uid == uid;
+	}
+	return list->n_waits < BUS_WAITS_MAX && own < BUS_WAITS_PER_CLIENT && user < BUS_WAITS_PER_USER;
+}
+
+/* Who was let in is known. */
+static uid_t caller_uid(struct bus *bus, sd_bus_message *call)
+{
+	const char *sender = sd_bus_message_get_sender(call);
+	struct caller *caller = sender ? who_find(bus, sender) : NULL;
+
+	return caller ? caller->uid : 0;
 }
 
 static int on_client_gone(sd_bus_message *signal, void *userdata, sd_bus_error *error)
@@ -132,12 +179,18 @@ static int watch_client(struct wait *wait)
 
 int wait_add(struct bus *bus, sd_bus_message *call, uint64_t cursor, uint32_t max, bool records)
 {
+	struct outlet *outlet = outlet_of(bus, sd_bus_message_get_bus(call));
 	struct wait_list *list = &bus->waiting;
 	struct wait *wait;
+	uid_t uid = 0;
 	uint64_t now;
 	int r;
 
-	if (!room_for(list, call)) {
+	if (!outlet)
+		return -ENOTCONN;
+	if (outlet == &bus->system.outlet)
+		uid = caller_uid(bus, call);
+	if (!room_for(bus, call, outlet, uid)) {
 		list->refused++;
 		return -ENOBUFS;
 	}
@@ -154,6 +207,8 @@ int wait_add(struct bus *bus, sd_bus_message *call, uint64_t cursor, uint32_t ma
 		.expires = now + BUS_WAIT_USEC,
 		.max = max,
 		.records = records,
+		.outlet = outlet,
+		.uid = uid,
 	};
 	DL_APPEND2(list->waits, wait, previous, next);
 	list->n_waits++;
@@ -184,7 +239,11 @@ int wait_start(struct bus *bus)
 	if (r >= 0)
 		r = sd_event_source_set_enabled(list->expiry, SD_EVENT_OFF);
 	if (r >= 0)
+		r = sd_event_source_set_priority(list->expiry, BUS_PRIORITY);
+	if (r >= 0)
 		r = sd_event_add_defer(bus->event, &list->complete, on_complete, bus);
+	if (r >= 0)
+		r = sd_event_source_set_priority(list->complete, BUS_PRIORITY);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(list->complete, SD_EVENT_OFF);
 	return r;

@@ -37,6 +37,11 @@ uint64_t journal_suppressed(const struct journal *journal)
 	return journal->suppressed;
 }
 
+uint64_t journal_sent(const struct journal *journal)
+{
+	return journal->sent;
+}
+
 uint64_t journal_unwritten(const struct journal *journal)
 {
 	return journal->unwritten;
@@ -74,8 +79,7 @@ void journal_cookie_issued(struct journal *journal, uint64_t now_ns, const struc
 		   cookie->offset, cookie->size, record_safe(process ? process->comm : NULL, "unknown", comm),
 		   process ? process->key.tgid : 0);
 	add_cookie(&record, ledger, cookie);
-	if (process)
-		record_add(&record, "OBJECT_PID=%" PRIu64, process->key.tgid);
+	record_process(&record, process);
 	if (sequence)
 		record_add(&record, JOURNAL_FIELD_SEQ "=%" PRIu64, sequence);
 	record_held_back(&record, &journal->cookies);
@@ -99,8 +103,7 @@ void record_mapping(struct record *record, const struct ledger *ledger, const st
 		record_phys(record, mapping->phys_start,
 			    mapping->phys_start + (mapping->end - mapping->start));
 	record_type(record, JOURNAL_FIELD_REQUESTED, ledger_requested(ledger, mapping));
-	if (mapping->owner)
-		record_add(record, "OBJECT_PID=%" PRIu64, mapping->owner->key.tgid);
+	record_process(record, mapping->owner);
 }
 
 void journal_wc_requested(struct journal *journal, uint64_t now_ns, const struct ledger *ledger,
@@ -147,7 +150,18 @@ static void add_types(struct record *record, const struct finding *finding, cons
 		record_add(record, JOURNAL_FIELD_TYPES "=%s/%s", other, type);
 }
 
-void record_finding(struct record *record, const struct finding *finding)
+/* Who is gone from the ledger has a pid only. */
+static void add_subject(struct record *record, const struct ledger *ledger, const struct process_key *key)
+{
+	const struct process *process = ledger_process(ledger, key);
+
+	if (process)
+		record_process(record, process);
+	else if (key->tgid)
+		record_add(record, "OBJECT_PID=%" PRIu64, key->tgid);
+}
+
+void record_finding(struct record *record, const struct ledger *ledger, const struct finding *finding)
 {
 	const struct party *peer, *subject = record_subject(finding, &peer);
 
@@ -162,8 +176,7 @@ void record_finding(struct record *record, const struct finding *finding)
 	add_types(record, finding, subject);
 	if (finding_cause_name(finding->cause))
 		record_add(record, JOURNAL_FIELD_CAUSE "=%s", finding_cause_name(finding->cause));
-	if (subject->process.tgid)
-		record_add(record, "OBJECT_PID=%" PRIu64, subject->process.tgid);
+	add_subject(record, ledger, &subject->process);
 	if (peer && peer->process.tgid)
 		record_add(record, JOURNAL_FIELD_PEER_PID "=%" PRIu64, peer->process.tgid);
 }
@@ -184,7 +197,7 @@ static bool remember(struct journal *journal, uint64_t id)
 }
 
 static void conflict_opened(struct journal *journal, uint64_t now_ns, const struct finding *finding,
-			    enum memtype_arch arch, struct journal_verdict verdict)
+			    const struct ledger *ledger, struct journal_verdict verdict)
 {
 	int priority = finding->severity >= SEVERITY_HIGH ? LOG_WARNING : LOG_NOTICE;
 	char text[FIELD_LEN - sizeof("MESSAGE=")];
@@ -198,14 +211,15 @@ static void conflict_opened(struct journal *journal, uint64_t now_ns, const stru
 		return;
 	}
 	record_begin(&record, JOURNAL_CONFLICT_OPENED, priority);
-	record_add(&record, "MESSAGE=%s", finding_explain(finding, arch, text, sizeof(text)));
-	record_finding(&record, finding);
+	record_add(&record, "MESSAGE=%s", finding_explain(finding, ledger_arch(ledger), text, sizeof(text)));
+	record_finding(&record, ledger, finding);
 	record_verdict(&record, verdict);
 	record_held_back(&record, &journal->conflicts);
 	record_send(journal, &record);
 }
 
-static void conflict_closed(struct journal *journal, const struct finding *finding)
+static void conflict_closed(struct journal *journal, const struct ledger *ledger,
+			    const struct finding *finding)
 {
 	uint64_t lasted_ns =
 		finding->until_ns > finding->since_ns ? finding->until_ns - finding->since_ns : 0;
@@ -223,17 +237,18 @@ static void conflict_closed(struct journal *journal, const struct finding *findi
 		   record_safe(finding->device, "unknown device", name),
 		   record_region(finding->region, region), finding->id, finding_kind_name(finding->kind),
 		   lasted_ns / SECOND_NS, lasted_ns % SECOND_NS / 1000000);
-	record_finding(&record, finding);
+	record_finding(&record, ledger, finding);
 	record_send(journal, &record);
 }
 
 void journal_conflict(struct journal *journal, uint64_t now_ns, enum finding_change_kind what,
-		      const struct finding *finding, enum memtype_arch arch, struct journal_verdict verdict)
+		      const struct finding *finding, const struct ledger *ledger,
+		      struct journal_verdict verdict)
 {
 	if (what == FINDING_OPENED)
-		conflict_opened(journal, now_ns, finding, arch, verdict);
+		conflict_opened(journal, now_ns, finding, ledger, verdict);
 	else if (what == FINDING_CLOSED)
-		conflict_closed(journal, finding);
+		conflict_closed(journal, ledger, finding);
 }
 
 void journal_events_lost(struct journal *journal, const char *type, uint64_t lost)

@@ -75,14 +75,15 @@ void journal_mapping_judged(struct journal *journal, uint64_t now_ns, const stru
  * opened one, the budget bounds both.
  */
 void journal_conflict(struct journal *journal, uint64_t now_ns, enum finding_change_kind what,
-		      const struct finding *finding, enum memtype_arch arch, struct journal_verdict verdict);
+		      const struct finding *finding, const struct ledger *ledger,
+		      struct journal_verdict verdict);
 
 /*
  * Tells that policy ended the process @party of @finding by SIGKILL; @error: negative errno, it could not.
  * Never held back: as many as there are findings at most.
  */
 void journal_killed(struct journal *journal, const struct finding *finding, const struct party *party,
-		    enum memtype_arch arch, struct journal_verdict verdict, int error);
+		    const struct ledger *ledger, struct journal_verdict verdict, int error);
 
 /* Tells which policy is in force now. */
 void journal_policy_loaded(struct journal *journal, const struct policy *policy);
@@ -99,6 +100,9 @@ void journal_degraded(struct journal *journal, const char *reason);
 
 /* Records of all classes held back so far. */
 uint64_t journal_suppressed(const struct journal *journal);
+
+/* Records of all classes that journald took; without journald, those that it would have been given. */
+uint64_t journal_sent(const struct journal *journal);
 
 /* Records of all classes that journald did not take. */
 uint64_t journal_unwritten(const struct journal *journal);

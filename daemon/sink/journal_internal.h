@@ -37,7 +37,7 @@ struct told {
 struct journal {
 	struct budget cookies, wc, conflicts, requests;
 	struct told *told; /* as many as there are active findings at most */
-	uint64_t suppressed, unwritten;
+	uint64_t sent, suppressed, unwritten;
 };
 
 void budget_set(struct budget *budget, uint64_t burst, uint64_t rate);
@@ -65,6 +65,16 @@ void record_source(struct record *record, const char *field, unsigned int source
 void record_phys(struct record *record, uint64_t start, uint64_t end);
 void record_verdict(struct record *record, struct journal_verdict verdict);
 
+/* At most @length bytes of @text, made safe. */
+void record_text(struct record *record, const char *field, const char *text, size_t length);
+
+/* OBJECT_PID and who @process (NULL: unknown) is. */
+void record_process(struct record *record, const struct process *process);
+
+/* .. the same without what a decision in the kernel tells itself: pid, unit and machine. What a command line
+ * says is left out where the machine is known. */
+void record_identity(struct record *record, const struct process *process, bool machine_known);
+
 /* Ends a record of a class with a budget. */
 void record_held_back(struct record *record, struct budget *budget);
 
@@ -79,7 +89,7 @@ const char *record_region(uint32_t region, char out[24]);
 
 /* journal.c: fields of a mapping; those of a finding, which has the types of its subject. */
 void record_mapping(struct record *record, const struct ledger *ledger, const struct mapping *mapping);
-void record_finding(struct record *record, const struct finding *finding);
+void record_finding(struct record *record, const struct ledger *ledger, const struct finding *finding);
 
 /* An alias is of the newer mapping with the older one as its peer; else the peer is who caused it, or NULL.
  */

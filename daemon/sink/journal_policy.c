@@ -21,27 +21,22 @@ struct journal_verdict journal_verdict(const struct policy *policy, struct polic
 	};
 }
 
-/* Text of at most @length bytes, if there is any. */
-static void add_text(struct record *record, const char *field, const char *text, size_t length)
+/* Unit and machine are those that the decision was made by. */
+static void add_requester(struct record *record, const struct ledger *ledger, const struct event *event)
 {
-	char plain[2 * EVENT_NAME_LEN + 1] = {}, safe[4 * sizeof(plain)];
+	const struct process_key key = {.start_ns = event->header.who.start_ns,
+					.tgid = event->header.who.tgid};
 
-	memcpy(plain, text, strnlen(text, length < sizeof(plain) ? length : sizeof(plain) - 1));
-	if (plain[0])
-		record_add(record, "%s=%s", field, text_escape(plain, strlen(plain), safe, sizeof(safe)));
-}
-
-static void add_requester(struct record *record, const struct event *event)
-{
 	const struct event_party *party = &event->request.party;
 
 	record_source(record, JOURNAL_FIELD_SOURCE, party->source);
 	record_type(record, JOURNAL_FIELD_REQUESTED, party->type);
 	if (party->flags & PARTY_RANGE_KNOWN)
 		record_phys(record, party->phys_start, party->phys_end);
-	add_text(record, JOURNAL_FIELD_COMM, event->header.who.comm, EVENT_COMM_LEN);
-	add_text(record, JOURNAL_FIELD_UNIT, party->unit, sizeof(party->unit));
-	add_text(record, JOURNAL_FIELD_MACHINE, party->machine, sizeof(party->machine));
+	record_text(record, JOURNAL_FIELD_COMM, event->header.who.comm, EVENT_COMM_LEN);
+	record_text(record, JOURNAL_FIELD_UNIT, party->unit, sizeof(party->unit));
+	record_text(record, JOURNAL_FIELD_MACHINE, party->machine, sizeof(party->machine));
+	record_identity(record, ledger_process(ledger, &key), party->machine[0]);
 	if (event->header.who.tgid)
 		record_add(record, "OBJECT_PID=%" PRIu32, event->header.who.tgid);
 }
@@ -54,8 +49,8 @@ static void add_peer(struct record *record, const struct event_request *request)
 		return;
 	if (peer->who.tgid)
 		record_add(record, JOURNAL_FIELD_PEER_PID "=%" PRIu32, peer->who.tgid);
-	add_text(record, JOURNAL_FIELD_PEER_COMM, peer->who.comm, EVENT_COMM_LEN);
-	add_text(record, JOURNAL_FIELD_PEER_UNIT, peer->unit, sizeof(peer->unit));
+	record_text(record, JOURNAL_FIELD_PEER_COMM, peer->who.comm, EVENT_COMM_LEN);
+	record_text(record, JOURNAL_FIELD_PEER_UNIT, peer->unit, sizeof(peer->unit));
 	record_source(record, JOURNAL_FIELD_PEER_SOURCE, peer->source);
 	record_type(record, JOURNAL_FIELD_PEER_REQUESTED, peer->type);
 	if (!(peer->flags & PARTY_RANGE_KNOWN))
@@ -89,11 +84,11 @@ static void add_request(struct record *record, const struct ledger *ledger, cons
 	record_add(record, JOURNAL_FIELD_SIZE "=%" PRIu64, (uint64_t)request->size);
 	record_add(record, JOURNAL_FIELD_KIND "=%s", policy_kind_name(request->kind));
 	record_add(record, JOURNAL_FIELD_VERDICT "=%s", request_verdict_name(request));
-	add_text(record, JOURNAL_FIELD_RULE, request->rule, sizeof(request->rule));
+	record_text(record, JOURNAL_FIELD_RULE, request->rule, sizeof(request->rule));
 	if (policy_unknown_name(request->unknown))
 		record_add(record, JOURNAL_FIELD_UNKNOWN "=%s", policy_unknown_name(request->unknown));
 	record_add(record, JOURNAL_FIELD_DIGEST "=%016" PRIx64, (uint64_t)request->policy);
-	add_requester(record, event);
+	add_requester(record, ledger, event);
 	add_types(record, request);
 	add_peer(record, request);
 	if (event->header.sequence)
@@ -161,13 +156,13 @@ void journal_mapping_judged(struct journal *journal, uint64_t now_ns, const stru
 }
 
 void journal_killed(struct journal *journal, const struct finding *finding, const struct party *party,
-		    enum memtype_arch arch, struct journal_verdict verdict, int error)
+		    const struct ledger *ledger, struct journal_verdict verdict, int error)
 {
 	char text[MESSAGE_LEN], comm[SAFE_TEXT_MAX];
 	struct record record;
 
 	record_begin(&record, JOURNAL_PROCESS_KILLED, LOG_WARNING);
-	finding_explain(finding, arch, text, sizeof(text));
+	finding_explain(finding, ledger_arch(ledger), text, sizeof(text));
 	record_safe(party->comm, "unknown", comm);
 	if (error)
 		record_add(&record, "MESSAGE=%s[%" PRIu64 "] was to be ended by rule %s, but: %s. %s",
@@ -177,7 +172,7 @@ void journal_killed(struct journal *journal, const struct finding *finding, cons
 		record_add(&record, "MESSAGE=%s[%" PRIu64 "] was ended by rule %s. %s",
 			   party->comm[0] ? comm : "unknown", party->process.tgid,
 			   verdict.rule ? verdict.rule : "-", text);
-	record_finding(&record, finding);
+	record_finding(&record, ledger, finding);
 	record_verdict(&record, verdict);
 	record_send(journal, &record);
 }

@@ -115,9 +115,44 @@ void record_verdict(struct record *record, struct journal_verdict verdict)
 		record_add(record, JOURNAL_FIELD_RULE "=%s", verdict.rule);
 }
 
+void record_text(struct record *record, const char *field, const char *text, size_t length)
+{
+	char plain[2 * EVENT_NAME_LEN + 1] = {}, safe[4 * sizeof(plain)];
+
+	memcpy(plain, text, strnlen(text, length < sizeof(plain) ? length : sizeof(plain) - 1));
+	if (plain[0])
+		record_add(record, "%s=%s", field, text_escape(plain, strlen(plain), safe, sizeof(safe)));
+}
+
+void record_identity(struct record *record, const struct process *process, bool machine_known)
+{
+	const struct event_identity *identity = process ? &process->identity : NULL;
+
+	if (!process)
+		return;
+	record_text(record, JOURNAL_FIELD_SLICE, identity->slice, sizeof(identity->slice));
+	record_text(record, JOURNAL_FIELD_USER_UNIT, identity->user_unit, sizeof(identity->user_unit));
+	record_text(record, JOURNAL_FIELD_DOMAIN, identity->domain, sizeof(identity->domain));
+	if (!machine_known)
+		record_text(record, JOURNAL_FIELD_MACHINE_CLAIMED, identity->claimed,
+			    sizeof(identity->claimed));
+}
+
+void record_process(struct record *record, const struct process *process)
+{
+	if (!process)
+		return;
+	record_add(record, "OBJECT_PID=%" PRIu64, process->key.tgid);
+	record_text(record, JOURNAL_FIELD_UNIT, process->unit, sizeof(process->unit));
+	record_text(record, JOURNAL_FIELD_MACHINE, process->machine, sizeof(process->machine));
+	record_identity(record, process, process->machine[0]);
+}
+
 /* Without journald it returns 0. */
 void record_send(struct journal *journal, const struct record *record)
 {
 	if (sd_journal_sendv(record->fields, record->n) < 0)
 		journal->unwritten++;
+	else
+		journal->sent++;
 }
