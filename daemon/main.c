@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include <json-c/json.h>
@@ -164,5 +165,7 @@ int main(int argc, char *argv[])
 		r = run(&arguments.manager);
 		break;
 	}
+	if (r == MANAGER_POLICY_REFUSED)
+		return EX_CONFIG;
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

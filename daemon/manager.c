@@ -2,6 +2,7 @@
 #include "manager.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,9 @@
 #include <time.h>
 
 #include "manager_internal.h"
+#include "sink/notify.h"
+#include "source/machines.h"
+#include "vfiowatch/bus.h"
 
 /* Events kept for clients that follow them. When full the oldest is overwritten, and readers are told how
  * many. */
@@ -35,6 +39,16 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
 	return r < 0 ? r : 0;
 }
 
+/* What is in place is left for the daemon that comes next. */
+static int on_handover(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	struct manager *manager = userdata;
+
+	(void)source, (void)info;
+	manager->options.keep_recording = true;
+	return sd_event_exit(manager->loop, 0);
+}
+
 static int make_loop(struct manager *manager)
 {
 	sigset_t signals;
@@ -44,6 +58,7 @@ static int make_loop(struct manager *manager)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, MANAGER_HANDOVER_SIGNAL);
 	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
 		return -errno;
 	r = sd_event_new(&manager->loop);
@@ -54,7 +69,7 @@ static int make_loop(struct manager *manager)
 	if (r >= 0)
 		r = sd_event_add_signal(manager->loop, NULL, SIGHUP, manager_on_hangup, manager);
 	if (r >= 0)
-		r = sd_event_set_watchdog(manager->loop, true);
+		r = sd_event_add_signal(manager->loop, NULL, MANAGER_HANDOVER_SIGNAL, on_handover, manager);
 	if (r >= 0)
 		r = sd_event_add_time_relative(manager->loop, &manager->retry, CLOCK_MONOTONIC, 0, 0,
 					       on_retry, manager);
@@ -84,12 +99,21 @@ static int make_core(struct manager *manager)
 	return r;
 }
 
+/* The group that may read over the system bus, if there is one now. */
+static gid_t group_of_readers(void)
+{
+	const struct group *group = getgrnam(BUS_GROUP);
+
+	return group ? group->gr_gid : 0;
+}
+
 /* The socket comes first: it keeps a second daemon away from the pins of this one. */
 static int make_bus(struct manager *manager)
 {
 	struct bus_parameters parameters = {
 		.socket = manager->options.socket,
 		.system_bus = manager->options.system_bus,
+		.readers = group_of_readers(),
 	};
 	struct bus_backend backend;
 	int r;
@@ -109,6 +133,8 @@ static int make_source(struct manager *manager)
 	struct ring_handler handler = {
 		.event = manager_on_event,
 		.drained = manager_on_drained,
+		.busy = manager_feed_watchdog,
+		.clients_priority = BUS_PRIORITY,
 		.userdata = manager,
 	};
 	const char *reason;
@@ -121,6 +147,11 @@ static int make_source(struct manager *manager)
 		     probes_recorder(manager->probes), &handler);
 	if (r < 0)
 		return complain(r, "cannot read the ring", NULL);
+	r = machines_new(&manager->machines, manager->loop, MACHINES_DIRECTORY, manager_machines_changed,
+			 manager);
+	/* Without it machines are still looked up, only later: no reason to record and enforce nothing. */
+	if (r < 0)
+		complain(r, "cannot watch " MACHINES_DIRECTORY, NULL);
 	return 0;
 }
 
@@ -165,9 +196,13 @@ int manager_run(struct manager *manager)
 		return r;
 	manager->started = true;
 	manager_report_degraded(manager);
-	sd_notify(false, "READY=1");
+	r = manager_begin_service(manager);
+	if (r < 0)
+		return complain(r, "cannot start", NULL);
+	manager_tell_service(manager);
+	notify_ready();
 	r = sd_event_loop(manager->loop);
-	sd_notify(false, "STOPPING=1");
+	notify_stopping();
 	return r < 0 ? complain(r, "the event loop ended", NULL) : 0;
 }
 
@@ -187,6 +222,7 @@ struct manager *manager_free(struct manager *manager)
 		return NULL;
 	end = what_to_leave(manager);
 	bus_free(manager->bus);
+	machines_free(manager->machines);
 	ring_free(manager->ring);
 	if (manager->enforcer)
 		enforcer_end(manager->enforcer, end == PROBES_KEEP || enforcer_adopted(manager->enforcer));
@@ -199,6 +235,8 @@ struct manager *manager_free(struct manager *manager)
 	sd_event_source_disable_unref(manager->retry);
 	sd_event_source_disable_unref(manager->walk);
 	sd_event_source_disable_unref(manager->again);
+	sd_event_source_disable_unref(manager->watchdog);
+	sd_event_source_disable_unref(manager->line);
 	sd_event_unref(manager->loop);
 	free(manager);
 	return NULL;

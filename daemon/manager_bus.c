@@ -61,6 +61,8 @@ static void add_reasons(const struct manager *manager, struct status *status)
 	if (journal_unwritten(manager->journal))
 		add_reason(status, "%" PRIu64 " journal records not written: journald did not take them",
 			   journal_unwritten(manager->journal));
+	if (manager->health != MANAGER_HEALTHY)
+		add_reason(status, "%s", manager_health_text(manager->health));
 	manager_policy_status(manager, status);
 }
 
@@ -92,6 +94,8 @@ void manager_fill_status(void *userdata, struct status *ret)
 	ret->readings = manager->readings;
 	ret->skipped = manager->skipped_in_all;
 	ret->audits = manager->audits;
+	ret->malformed = ring_malformed(manager->ring);
+	ret->journal_sent = journal_sent(manager->journal);
 	ret->journal_suppressed = journal_suppressed(manager->journal);
 	ret->journal_unwritten = journal_unwritten(manager->journal);
 	if (manager->bus)
@@ -135,6 +139,7 @@ void manager_report_degraded(struct manager *manager)
 	memcpy(manager->reported, status->degraded, sizeof(manager->reported));
 	manager->n_reported = status->n_degraded;
 	free(status);
+	manager_tell_service_soon(manager);
 }
 
 static const struct model *get_model(void *userdata)

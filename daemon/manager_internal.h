@@ -4,7 +4,8 @@
 
 /*
  * What manager.c (objects and loop), manager_truth.c (events and readings), manager_policy.c (the policy in
- * force), manager_judge.c (verdicts) and manager_bus.c (answers) share.
+ * force), manager_judge.c (verdicts), manager_bus.c (answers) and manager_service.c (the service manager)
+ * share.
  */
 
 #include <stdint.h>
@@ -13,6 +14,7 @@
 #include "core/history.h"
 #include "core/model.h"
 #include "core/policy.h"
+#include "core/progress.h"
 #include "manager.h"
 #include "sink/bus.h"
 #include "sink/journal.h"
@@ -21,16 +23,29 @@
 #include "source/ring.h"
 
 struct signalfd_siginfo;
+struct machines;
 struct waiting_finding;
+
+/* As the watchdog sees it: it is fed while this is MANAGER_HEALTHY. */
+enum manager_health {
+	MANAGER_HEALTHY = 0,
+	MANAGER_RING_STUCK, /* records wait, and none was taken from one look to the next */
+	MANAGER_LINKS_GONE, /* a program that was attached is not any more */
+};
 
 struct manager {
 	struct manager_options options;
 	sd_event *loop;
-	sd_event_source *retry; /* modules are on their way, or a reading has to be made again */
+	sd_event_source *retry;    /* modules are on their way, or a reading has to be made again */
+	struct machines *machines; /* NULL: no systemd */
 	struct probes *probes;
 	struct ring *ring;
-	sd_event_source *walk;  /* the next periodic walk of page tables */
-	sd_event_source *again; /* the next try at what failed of putting the policy in force */
+	sd_event_source *walk;     /* the next periodic walk of page tables */
+	sd_event_source *again;    /* the next try at what failed of putting the policy in force */
+	sd_event_source *watchdog; /* the next look at the daemon's health; NULL: nobody expects it */
+	sd_event_source *line;     /* the next status line; NULL: there is no service manager */
+	struct progress progress;  /* of the ring, at the last look */
+	enum manager_health health;
 	struct model model;
 	struct history *history;
 	struct journal *journal;
@@ -61,6 +76,7 @@ struct manager {
 	uint64_t suspect;            /* recorder.suspect at the last audit */
 	uint64_t audited_ns;         /* CLOCK_BOOTTIME of the last audit */
 	uint64_t audits;
+	uint64_t checked_ns;       /* CLOCK_BOOTTIME of manager_check_processes() */
 	unsigned int readings_due; /* readings of everything still to be made after a loss */
 	char reported[STATUS_REASONS_MAX][STATUS_REASON_LEN]; /* degraded reasons already in the journal */
 	size_t n_reported;
@@ -72,6 +88,9 @@ uint64_t manager_now_ns(void);
 void manager_on_event(void *userdata, const struct event *event);
 void manager_on_drained(void *userdata);
 
+/* Applies one event, and tells and judges what it changed. */
+void manager_apply(struct manager *manager, const struct event *event);
+
 /* Attaches or lets go as the modules are now, and reads the truth when recording begins or ends. */
 void manager_update_probes(struct manager *manager);
 
@@ -81,11 +100,27 @@ int manager_on_walk(sd_event_source *source, uint64_t usec, void *userdata);
 /* Makes what @what (enum bus_refresh) names equal to the kernel's truth. Returns 0 or a negative errno. */
 int manager_refresh(void *userdata, unsigned int what);
 
+/* manager_identity.c */
+
+/* Looks up who @process (NULL: none) is, if that is not known or may not hold any more; @event was of it. */
+void manager_complete_process(struct manager *manager, const struct event *event,
+			      const struct process *process);
+
+/* Looks up anew who executed another program; once a second at most. */
+void manager_check_processes(struct manager *manager);
+
+/* A machines_changed(). */
+void manager_machines_changed(void *userdata);
+
 /* manager_policy.c */
 
 /* Reads the policy files and tries whether they can be enforced. 0, or a negative errno after it said what is
  * wrong. */
 int manager_load_policy(struct manager *manager);
+
+/* Before and after programs are loaded: that takes long on a slow machine, and the loop stands still. Feeds
+ * the watchdog. */
+void manager_stretch_watchdog(bool longer);
 
 /* For the timer of manager->again. */
 int manager_on_again(sd_event_source *source, uint64_t usec, void *userdata);
@@ -128,7 +163,23 @@ void manager_judge_active(struct manager *manager);
 void manager_fill_status(void *userdata, struct status *ret);
 void manager_fill_backend(struct manager *manager, struct bus_backend *ret);
 
-/* Puts reasons of being degraded that are new into the journal. */
+/* Puts reasons of being degraded that are new into the journal; the service manager is told soon. */
 void manager_report_degraded(struct manager *manager);
+
+/* manager_service.c */
+
+/* Makes the timers, if there is a service manager. 0 or a negative errno. */
+int manager_begin_service(struct manager *manager);
+
+/* For the ring_handler: taking all of a full ring lasts, and the loop stands still. Nothing while the daemon
+ * is not healthy. */
+void manager_feed_watchdog(void *userdata);
+
+/* Tells it how the daemon fares: now, or once in the next second. */
+void manager_tell_service(struct manager *manager);
+void manager_tell_service_soon(struct manager *manager);
+
+/* NULL: healthy. */
+const char *manager_health_text(enum manager_health health);
 
 #endif

@@ -52,7 +52,7 @@ static void kill_offender(struct manager *manager, const struct finding *finding
 		return;
 	if (r == 0)
 		manager->killed++;
-	journal_killed(manager->journal, finding, party, ledger_arch(manager->model.ledger), verdict, r);
+	journal_killed(manager->journal, finding, party, manager->model.ledger, verdict, r);
 }
 
 static struct journal_verdict told(const struct manager *manager, struct policy_verdict verdict)
@@ -66,8 +66,8 @@ static void judge_finding(struct manager *manager, enum finding_change_kind what
 	struct policy_verdict verdict =
 		policy_judge_finding(manager->model.policy, manager->model.ledger, finding);
 
-	journal_conflict(manager->journal, manager_now_ns(), what, finding,
-			 ledger_arch(manager->model.ledger), told(manager, verdict));
+	journal_conflict(manager->journal, manager_now_ns(), what, finding, manager->model.ledger,
+			 told(manager, verdict));
 	if (what != FINDING_OPENED || !policy_is_against(verdict))
 		return;
 	if (mode_of(manager) == POLICY_ENFORCE && verdict.action == POLICY_KILL)

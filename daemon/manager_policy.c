@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 
 #include "config.h"
 #include "manager_internal.h"
 #include "sink/enforce.h"
+#include "sink/notify.h"
 
 #define WAITING "the vfio modules are not in use, nothing can be mapped: enforcement begins with recording"
 
@@ -46,7 +45,7 @@ int manager_load_policy(struct manager *manager)
 
 	r = read_policy(manager, &manager->policy, &outcome, error);
 	if (r == 0 && outcome == POLICY_REFUSED)
-		r = -EINVAL;
+		r = MANAGER_POLICY_REFUSED;
 	if (r < 0)
 		return refuse_start(manager, r, error);
 	manager->model.policy = manager->policy;
@@ -56,7 +55,7 @@ int manager_load_policy(struct manager *manager)
 	if (r < 0) {
 		snprintf(error, sizeof(error), "cannot enforce the policy: %s; or set Mode=audit in [Policy]",
 			 reason);
-		return refuse_start(manager, r, error);
+		return refuse_start(manager, enforcer_shortage(r) ? r : MANAGER_POLICY_REFUSED, error);
 	}
 	return 0;
 }
@@ -107,16 +106,14 @@ void manager_tell_machine(struct manager *manager, const struct process *process
 		enforcer_set_machine(manager->enforcer, process->cgroup_id, process->machine);
 }
 
-/* Loading takes long on a slow machine, and the loop stands still meanwhile. */
 #define WATCHDOG_LONGER 20
 
-static void stretch_watchdog(bool longer)
+void manager_stretch_watchdog(bool longer)
 {
 	uint64_t usec;
 
-	if (sd_watchdog_enabled(false, &usec) > 0)
-		sd_notifyf(false, "WATCHDOG_USEC=%" PRIu64 "\nWATCHDOG=1",
-			   longer ? usec * WATCHDOG_LONGER : usec);
+	if (notify_watchdog(&usec))
+		notify_watchdog_usec(longer ? usec * WATCHDOG_LONGER : usec);
 }
 
 /* Attaches the enforcer, with nothing in force unless it was adopted. 0 or a negative errno with *reason. */
@@ -124,9 +121,9 @@ static int attach_enforcer(struct manager *manager, const char **reason)
 {
 	int r;
 
-	stretch_watchdog(true);
+	manager_stretch_watchdog(true);
 	r = enforcer_begin(&manager->enforcer, manager->probes, reason);
-	stretch_watchdog(false);
+	manager_stretch_watchdog(false);
 	if (r == 0)
 		tell_machines(manager);
 	return r;
@@ -183,6 +180,22 @@ static void begin_enforcing(struct manager *manager)
 	}
 	apply_policy(manager);
 	fprintf(stderr, SD_INFO "enforcing\n");
+}
+
+/* The truth was read, but these events are told of by their number only. */
+static void tell_unread(struct manager *manager)
+{
+	struct event event;
+
+	event_scanned(&event, EVENT_LOST, manager_now_ns());
+	event.lost.count = probes_unread(manager->probes);
+	if (!event.lost.count)
+		return;
+	history_add(manager->history, &event);
+	journal_events_lost(manager->journal, "left unread by another version of vfiowatchd, at most as many",
+			    event.lost.count);
+	fprintf(stderr, SD_WARNING "another version left %" PRIu64 " events that this one cannot read\n",
+		event.lost.count);
 }
 
 static void settle_probes(struct manager *manager)
@@ -245,6 +258,7 @@ int manager_start_policy(struct manager *manager)
 		set_reason(manager, false, WAITING);
 	if (!is_enforce(manager->policy))
 		enforcer_discard(manager->probes);
+	tell_unread(manager);
 	settle_probes(manager);
 	journal_policy_loaded(manager->journal, manager->policy);
 	return 0;
@@ -301,16 +315,6 @@ static int reload(struct manager *manager, enum policy_outcome *outcome, char er
 	return 0;
 }
 
-/* For a unit of Type=notify; the time is what Type=notify-reload asks for. */
-static void notify_reloading(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
-		   (uint64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
-}
-
 int manager_reload(void *userdata, enum policy_outcome *outcome, char error[POLICY_ERROR_LEN])
 {
 	struct manager *manager = userdata;
@@ -323,7 +327,8 @@ int manager_reload(void *userdata, enum policy_outcome *outcome, char error[POLI
 		journal_policy_rejected(manager->journal, error, true);
 	}
 	manager_report_degraded(manager);
-	sd_notify(false, "READY=1");
+	manager_tell_service(manager);
+	notify_ready();
 	return r;
 }
 

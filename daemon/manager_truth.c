@@ -10,7 +10,6 @@
 #include "core/status.h"
 #include "manager_internal.h"
 #include "source/pci.h"
-#include "source/process.h"
 #include "source/scan.h"
 
 /* How soon to look again at modules on their way and at ranges that were changing. */
@@ -27,33 +26,20 @@ uint64_t manager_now_ns(void)
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
-static void apply(struct manager *manager, const struct event *event);
-
 /* Looks up what the event's device and process are, the first time they are met. */
-static void complete_facts(struct manager *manager, const struct change *change)
+static void complete_facts(struct manager *manager, const struct event *event, const struct change *change)
 {
 	const struct device *device = change->device;
-	const struct process *process = change->process;
-	struct event_process_id who = {};
 	char name[EVENT_NAME_LEN + 1];
 	struct event facts;
 
-	if (process && !process->facts_known && process->key.tgid) {
-		who.tgid = process->key.tgid;
-		who.start_ns = process->key.start_ns;
-		who.uid = process->uid;
-		who.cgroup_id = process->cgroup_id;
-		memcpy(who.comm, process->comm, sizeof(who.comm));
-	}
 	name[0] = 0;
 	if (device && device->is_pci && !device->facts_known)
 		snprintf(name, sizeof(name), "%s", device->name);
-
-	/* The ledger may change below, so nothing of *change is used from here on. */
-	if (who.tgid && process_read(&who, manager_now_ns(), &facts) == 0)
-		apply(manager, &facts);
+	manager_complete_process(manager, event, change->process);
+	/* The ledger may have changed, so nothing of *change is used from here on. */
 	if (name[0] && pci_read(manager->options.sys, name, manager_now_ns(), &facts) == 0)
-		apply(manager, &facts);
+		manager_apply(manager, &facts);
 }
 
 /* Only first times are told: those the kernel says are, and those that a reading finds after their event was
@@ -95,7 +81,7 @@ static void tell(struct manager *manager, const struct event *event, const struc
 }
 
 /* Events of facts are applied in the middle of the event whose facts they are; that one is judged last. */
-static void apply(struct manager *manager, const struct event *event)
+void manager_apply(struct manager *manager, const struct event *event)
 {
 	struct model_change model_change;
 	struct change change;
@@ -113,7 +99,7 @@ static void apply(struct manager *manager, const struct event *event)
 		manager->mappings_changed |= change.kind == CHANGE_COPIED;
 		manager->modules_changed |= change.kind == CHANGE_MODULE;
 		tell(manager, event, &change);
-		complete_facts(manager, &change);
+		complete_facts(manager, event, &change);
 	}
 	manager->applying--;
 	if (manager->applying == 0)
@@ -150,7 +136,7 @@ void manager_on_event(void *userdata, const struct event *event)
 {
 	if (event->header.type == EVENT_MAP)
 		doubt_unissued(userdata, event);
-	apply(userdata, event);
+	manager_apply(userdata, event);
 }
 
 static void take_row(void *userdata, const struct event *event)
@@ -159,7 +145,7 @@ static void take_row(void *userdata, const struct event *event)
 
 	if (event->header.type == EVENT_MAPPING && event->mapping.flags & EVENT_MAPPING_UNSETTLED)
 		manager->unsettled = true;
-	apply(manager, event);
+	manager_apply(manager, event);
 }
 
 /*
@@ -180,7 +166,7 @@ static int read_entries(struct manager *manager, enum probes_iterator iterator, 
 		return r;
 	quiet = __atomic_load_n(&recorder->sequence, __ATOMIC_ACQUIRE) == before;
 	while (ledger_next_absent(manager->model.ledger, what, quiet, manager_now_ns(), &closing))
-		apply(manager, &closing);
+		manager_apply(manager, &closing);
 	return quiet;
 }
 
@@ -298,16 +284,19 @@ static bool audit_is_due(struct manager *manager)
 	       __atomic_load_n(&recorder->suspect, __ATOMIC_ACQUIRE) != manager->suspect;
 }
 
-/* Takes note of what was skipped since the last time; returns true if that may include the end of a file. */
+/* Takes note of what was skipped since the last time; returns true if that may include the end of a file. A
+ * daemon that has just begun writes what was skipped since its predecessor wrote. */
 static bool note_skipped(struct manager *manager)
 {
+	struct recorder *recorder = probes_recorder(manager->probes);
 	struct probes_skips skips, before = manager->skipped;
 
 	probes_skipped(manager->probes, &skips);
-	if (skips.all > before.all) {
-		manager->skipped_in_all += skips.all - before.all;
+	manager->skipped_in_all += skips.all - before.all;
+	if (skips.all > recorder->skips_reported) {
 		journal_events_lost(manager->journal, "runs of recording programs skipped by the kernel",
-				    skips.all - before.all);
+				    skips.all - recorder->skips_reported);
+		recorder->skips_reported = skips.all;
 	}
 	if (skips.cookies != before.cookies)
 		ledger_cookies_uncertain(manager->model.ledger);
@@ -340,21 +329,17 @@ static int complete_enforcer(struct manager *manager)
 static void note_losses(struct manager *manager)
 {
 	struct recorder *recorder = probes_recorder(manager->probes);
-	struct event event = {};
+	struct event event;
 
 	for (unsigned int type = 0; type < EVENT_KERNEL_TYPES; type++) {
 		uint64_t lost = __atomic_load_n(&recorder->lost[type], __ATOMIC_ACQUIRE);
 
 		if (lost == recorder->reported[type])
 			continue;
-		event.header.version = EVENT_VERSION;
-		event.header.type = EVENT_LOST;
-		event.header.size = sizeof(event.header) + sizeof(event.lost);
-		event.header.origin = EVENT_ORIGIN_SCAN;
-		event.header.time_ns = manager_now_ns();
+		event_scanned(&event, EVENT_LOST, manager_now_ns());
 		event.lost.type = type;
 		event.lost.count = lost - recorder->reported[type];
-		apply(manager, &event);
+		manager_apply(manager, &event);
 		journal_events_lost(manager->journal, event_type_name(type), event.lost.count);
 		recorder->reported[type] = lost;
 		if (type != EVENT_REQUEST)
@@ -448,9 +433,7 @@ static void recording_began(struct manager *manager)
 {
 	int r;
 
-	probes_skipped(manager->probes, &manager->skipped);
-	manager->skipped_in_all += manager->skipped.all;
-	r = audit(manager, manager->skipped.releases > 0);
+	r = audit(manager, note_skipped(manager));
 	if (r < 0)
 		fprintf(stderr, SD_WARNING "cannot read what is mapped already: %s; trying again\n",
 			strerror(-r));
@@ -462,10 +445,14 @@ static void recording_began(struct manager *manager)
 
 void manager_update_probes(struct manager *manager)
 {
+	enum probes_change change;
 	bool settled;
 
 	manager->modules_changed = false;
-	switch (probes_update(manager->probes, &settled)) {
+	manager_stretch_watchdog(true);
+	change = probes_update(manager->probes, &settled);
+	manager_stretch_watchdog(false);
+	switch (change) {
 	case PROBES_SAME:
 		break;
 	case PROBES_ATTACHED:
@@ -497,7 +484,7 @@ static void found_device(void *userdata, const char *name)
 	struct event facts;
 
 	if (pci_read(manager->options.sys, name, manager_now_ns(), &facts) == 0)
-		apply(manager, &facts);
+		manager_apply(manager, &facts);
 }
 
 int manager_refresh(void *userdata, unsigned int what)
@@ -512,12 +499,14 @@ int manager_refresh(void *userdata, unsigned int what)
 		r = complete_enforcer(manager);
 	if (r >= 0 && what & BUS_REFRESH_DEVICES)
 		r = pci_enumerate(manager->options.sys, found_device, manager);
-	if (r >= 0 && what & BUS_REFRESH_DEVICES)
+	if (r >= 0 && what & BUS_REFRESH_HOLDERS)
 		r = read_entries(manager, ITERATOR_HOLDERS, READING_HOLDERS);
 	if (r >= 0 && what & (BUS_REFRESH_MAPPINGS | BUS_REFRESH_PAGES))
 		r = read_mappings(manager);
 	if (r >= 0 && what & BUS_REFRESH_PAGES)
 		r = walk_pages(manager, true);
+	if (r >= 0)
+		manager_check_processes(manager);
 	if (manager->unsettled)
 		look_again(manager);
 	return r < 0 ? r : 0;
