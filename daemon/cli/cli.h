@@ -48,6 +48,7 @@ struct options {
 	uint64_t interval_sec;            /* between frames; 0: the default */
 	const char *screen;               /* top: begin with this one; NULL: the first */
 	const char *at;                   /* top --replay: begin there */
+	const char *textfile;             /* metrics: for node_exporter; "-": standard output; NULL: none */
 	const char *words[WORDS_MAX + 1]; /* after the verb, NULL ends them. record: the file; explain: the
 					     subject; policy: what, and files */
 };
@@ -81,6 +82,7 @@ enum exit_code verb_record(const struct options *options, struct failure *failur
 enum exit_code verb_policy(const struct options *options, struct failure *failure);
 enum exit_code verb_reload(const struct options *options, struct failure *failure);
 enum exit_code verb_status(const struct options *options, struct failure *failure);
+enum exit_code verb_metrics(const struct options *options, struct failure *failure);
 enum exit_code verb_doctor(const struct options *options, struct failure *failure);
 
 #endif

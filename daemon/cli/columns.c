@@ -45,7 +45,7 @@ static const struct field mapping_fields[] = {
 	{{.title = "ORIGIN", .drop = 7}, "origin", CELL_TEXT, FIELD_ALWAYS},
 	{{.title = "SINCE", .drop = 8}, "since", CELL_TIME, FIELD_ALWAYS},
 	{{.title = "UNIT", .shrink = true, .drop = 9}, "unit", CELL_TEXT, FIELD_ALWAYS},
-	{{.title = "MACHINE", .shrink = true, .drop = 10}, "machine", CELL_TEXT, FIELD_ALWAYS},
+	{{.title = "MACHINE", .shrink = true, .drop = 10}, "machine", CELL_MACHINE, FIELD_ALWAYS},
 	{{.title = "VERDICT", .shrink = true}, "verdict", CELL_VERDICT, FIELD_TOLD},
 	{{.title = "LIVE"}, "live", CELL_TEXT, FIELD_ALL},
 };

@@ -15,13 +15,6 @@
 #include "cli/text.h"
 #include "vfiowatch/bus.h"
 
-/* Longer than the daemon holds back a call. */
-#define CALL_USEC (BUS_WAIT_USEC + 40ULL * 1000 * 1000)
-
-/* While it reloads the kernel may verify the enforcer's programs: seconds, and a minute where it is emulated.
- */
-#define RELOAD_USEC (300ULL * 1000 * 1000)
-
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
 	struct client *client = userdata;
@@ -135,8 +128,11 @@ static enum exit_code open_override(struct client *client, const char *address, 
 	if (r >= 0)
 		return EXIT_OK;
 	if (r == -EINVAL)
-		return fail_with(failure, EXIT_USAGE,
-				 "VFIOWATCH_ADDRESS=%s is neither a D-Bus address nor a path", address);
+		return fail_with(
+			failure, EXIT_USAGE,
+			"VFIOWATCH_ADDRESS=%s is neither the D-Bus address of a message bus nor the path "
+			"of the daemon's socket",
+			address);
 	/* The last two: a daemon that has all the clients it takes. */
 	nobody = r == -ENOENT || r == -ECONNREFUSED || r == -EPIPE || r == -ECONNRESET;
 	return fail_with(failure, nobody ? EXIT_NO_DAEMON : EXIT_FAILED,
@@ -151,6 +147,7 @@ static enum exit_code connect_bus(struct client *client, const struct options *o
 	int r;
 
 	client->peer = false;
+	client->host = client->spawn ? NULL : options->host;
 	if (client->spawn) {
 		r = open_peer(client, spawn_socket(client->spawn));
 		if (r < 0)
@@ -229,6 +226,9 @@ enum exit_code client_method(struct client *client, sd_bus_message **ret, const 
 	int r = sd_bus_message_new_method_call(client->bus, ret, client->peer ? NULL : BUS_NAME, BUS_PATH,
 					       BUS_INTERFACE, member);
 
+	/* Who looks does not start a daemon that was stopped. */
+	if (r >= 0)
+		r = sd_bus_message_set_auto_start(*ret, false);
 	return r < 0 ? fail_with(failure, r == -ENOTCONN ? EXIT_NO_DAEMON : EXIT_FAILED,
 				 "cannot call the daemon: %s", strerror(-r))
 		     : EXIT_OK;
@@ -244,6 +244,12 @@ static enum exit_code fail_call(const struct client *client, const sd_bus_error 
 		SD_BUS_ERROR_NO_SERVER,
 	};
 
+	if (sd_bus_is_open(client->bus) <= 0 && client->host)
+		return fail_with(failure, EXIT_NO_DAEMON,
+				 "no connection to %.256s: ssh ended, see what it said, or that host has no "
+				 "system bus or "
+				 "no systemd-stdio-bridge",
+				 client->host);
 	if (sd_bus_is_open(client->bus) <= 0)
 		return fail_with(failure, EXIT_NO_DAEMON,
 				 "the connection ended: the daemon stops, or has all the %u clients it "
@@ -261,10 +267,9 @@ static enum exit_code fail_call(const struct client *client, const sd_bus_error 
 	    sd_bus_error_has_name(error, SD_BUS_ERROR_TIMEOUT))
 		return fail_with(failure, EXIT_NO_DAEMON, "the daemon does not answer");
 	if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED))
-		return fail_with(
-			failure, EXIT_FAILED,
-			"access denied: be root or a member of group vfiowatch; to reload be root (%s)",
-			error->message ? error->message : error->name);
+		return fail_with(failure, EXIT_FAILED,
+				 "access denied: be root, or to read a member of group " BUS_GROUP " (%s)",
+				 error->message ? error->message : error->name);
 	return fail_with(failure, EXIT_FAILED, "%s",
 			 error->message && *error->message ? error->message : error->name);
 }
@@ -293,14 +298,12 @@ static bool turn(struct client *client, uint64_t usec, struct failure *failure)
 	return true;
 }
 
-enum exit_code client_call(struct client *client, sd_bus_message *call, sd_bus_message **ret,
+enum exit_code client_call(struct client *client, sd_bus_message *call, uint64_t usec, sd_bus_message **ret,
 			   struct failure *failure)
 {
 	sd_bus_slot *slot _cleanup_(sd_bus_slot_unrefp) = NULL;
 	sd_bus_message *answer _cleanup_(sd_bus_message_unrefp) = NULL;
-	bool reloads = strcmp(sd_bus_message_get_member(call), "Reload") == 0;
-	int r = sd_bus_call_async(client->bus, &slot, call, on_answer, &answer,
-				  reloads ? RELOAD_USEC : CALL_USEC);
+	int r = sd_bus_call_async(client->bus, &slot, call, on_answer, &answer, usec);
 
 	if (r < 0)
 		return fail_with(failure, EXIT_NO_DAEMON, "the connection ended: %s", strerror(-r));
@@ -344,11 +347,11 @@ struct json_object *parse_row(const char *text)
 	return json_safe(row);
 }
 
-enum exit_code client_call_object(struct client *client, sd_bus_message *call, struct json_object **ret,
-				  struct failure *failure)
+enum exit_code client_call_object(struct client *client, sd_bus_message *call, uint64_t usec,
+				  struct json_object **ret, struct failure *failure)
 {
 	sd_bus_message *answer _cleanup_(sd_bus_message_unrefp) = NULL;
-	enum exit_code code = client_call(client, call, &answer, failure);
+	enum exit_code code = client_call(client, call, usec, &answer, failure);
 	const char *text;
 
 	if (code != EXIT_OK)
@@ -364,5 +367,5 @@ enum exit_code client_get_object(struct client *client, const char *member, stru
 	sd_bus_message *call _cleanup_(sd_bus_message_unrefp) = NULL;
 	enum exit_code code = client_method(client, &call, member, failure);
 
-	return code == EXIT_OK ? client_call_object(client, call, ret, failure) : code;
+	return code == EXIT_OK ? client_call_object(client, call, CLIENT_USEC, ret, failure) : code;
 }

@@ -8,6 +8,7 @@
 #include <systemd/sd-event.h>
 
 #include "cli/cli.h"
+#include "vfiowatch/bus.h"
 
 struct spawn;
 
@@ -15,6 +16,7 @@ struct client {
 	sd_event *event;
 	sd_bus *bus;
 	bool peer;           /* no message bus in between */
+	const char *host;    /* that we are connected to by ssh; NULL: this one; borrowed from the options */
 	struct spawn *spawn; /* NULL: the daemon is not ours */
 	int signal;          /* that asked us to end, 0: none */
 	bool output_gone;    /* nobody reads standard output any more */
@@ -39,15 +41,18 @@ void client_closep(struct client **client);
 enum exit_code client_method(struct client *client, sd_bus_message **ret, const char *member,
 			     struct failure *failure);
 
-/* Sends @call and waits for the answer. The caller unrefs *ret. */
-enum exit_code client_call(struct client *client, sd_bus_message *call, sd_bus_message **ret,
+/* For most calls: longer than the daemon holds one back. */
+#define CLIENT_USEC (BUS_WAIT_USEC + 40ULL * 1000 * 1000)
+
+/* Sends @call and waits @usec at most for the answer. The caller unrefs *ret. */
+enum exit_code client_call(struct client *client, sd_bus_message *call, uint64_t usec, sd_bus_message **ret,
 			   struct failure *failure);
 
 /* Sends @call, whose answer is one JSON object. The caller puts *ret. */
-enum exit_code client_call_object(struct client *client, sd_bus_message *call, struct json_object **ret,
-				  struct failure *failure);
+enum exit_code client_call_object(struct client *client, sd_bus_message *call, uint64_t usec,
+				  struct json_object **ret, struct failure *failure);
 
-/* The same for a method without arguments. */
+/* The same for a method without arguments, within CLIENT_USEC. */
 enum exit_code client_get_object(struct client *client, const char *member, struct json_object **ret,
 				 struct failure *failure);
 

@@ -109,8 +109,9 @@ bool event_is_fact(struct json_object *row)
 {
 	const char *state = row_string(row, "state");
 
-	return state && (strcmp(state, "process") == 0 || strcmp(state, "device") == 0 ||
-			 strcmp(state, "holder") == 0 || strcmp(state, "pages") == 0);
+	return state &&
+	       (strcmp(state, "process") == 0 || strcmp(state, "identity") == 0 ||
+		strcmp(state, "device") == 0 || strcmp(state, "holder") == 0 || strcmp(state, "pages") == 0);
 }
 
 void event_cells(struct json_object *row, struct event_cells *ret)

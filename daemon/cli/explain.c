@@ -48,7 +48,7 @@ static enum exit_code ask_daemon(const struct options *options, struct json_obje
 		return code;
 	if (sd_bus_message_append_strv(call, (char **)options->words) < 0)
 		return fail_memory(failure);
-	return client_call_object(client, call, ret, failure);
+	return client_call_object(client, call, CLIENT_USEC, ret, failure);
 }
 
 static enum exit_code ask_capture(const struct options *options, const struct explain_subject *subject,

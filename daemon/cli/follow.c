@@ -17,7 +17,7 @@ enum exit_code follow_read(struct client *client, const char *member, bool wait,
 		return code;
 	if (sd_bus_message_append(call, "tub", *cursor, BUS_ROWS_MAX, wait) < 0)
 		return fail_memory(failure);
-	code = client_call(client, call, &answer, failure);
+	code = client_call(client, call, CLIENT_USEC, &answer, failure);
 	if (code != EXIT_OK)
 		return code;
 	if (sd_bus_message_read(answer, "tt", cursor, skipped) < 0)
@@ -34,7 +34,7 @@ enum exit_code follow_state(struct client *client, uint64_t *cursor, sd_bus_mess
 	enum exit_code code = client_method(client, &call, "ReadState", failure);
 
 	if (code == EXIT_OK)
-		code = client_call(client, call, ret, failure);
+		code = client_call(client, call, CLIENT_USEC, ret, failure);
 	if (code == EXIT_OK && sd_bus_message_read(*ret, "t", cursor) < 0)
 		code = fail_answer(failure, "ReadState");
 	return code;

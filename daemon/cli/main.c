@@ -43,6 +43,7 @@ enum option_key {
 	OPTION_INTERVAL,
 	OPTION_SCREEN,
 	OPTION_AT,
+	OPTION_TEXTFILE,
 };
 
 static const struct argp_option argp_options[] = {
@@ -79,6 +80,11 @@ static const struct argp_option argp_options[] = {
 	{"screen", OPTION_SCREEN, "NAME", 0,
 	 "top: begin with overview, device, mappings, cookies, findings, events or health", 2},
 	{"at", OPTION_AT, "PLACE", 0, "top --replay: begin at #EVENT, 50%, +1.5s or 13:59:20, not playing",
+	 2},
+	{"textfile", OPTION_TEXTFILE, "FILE", 0,
+	 "metrics: replace FILE by them at once, in the format of node_exporter's textfile collector; -: "
+	 "print "
+	 "that format",
 	 2},
 	{NULL, 0, NULL, 0, "How:", 3},
 	{"json", OPTION_JSON, "short|pretty", OPTION_ARG_OPTIONAL,
@@ -122,6 +128,7 @@ static const struct verb verbs[] = {
 	{"status", verb_status, 0, 0, NULL, true, {OPTION_WAIT, OPTION_CHECK}},
 	{"policy", verb_policy, 1, WORDS_MAX, POLICY_WORDS, true, {LIST_OPTIONS}},
 	{"reload", verb_reload, 0, 0, NULL, false, {}},
+	{"metrics", verb_metrics, 0, 0, NULL, true, {OPTION_TEXTFILE}},
 	{"doctor", verb_doctor, 0, 0, NULL, false, {}},
 	{"top",
 	 verb_top,
@@ -135,13 +142,13 @@ static const struct verb verbs[] = {
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
 #define VERBS                                                                                                \
 	"devices, cookies, mappings, conflicts, lint, explain, events, record, status, policy, reload, "     \
-	"doctor, top"
+	"metrics, doctor, top"
 
 static const char usage[] =
 	"devices\ncookies\nmappings\nconflicts [--check]\nlint\nexplain PID ADDR\nexplain BDF[:BAR[+OFF]]\n"
 	"events [-f] [--since TIME]\nrecord FILE\nstatus [--wait[=SEC]] [--check]\npolicy check "
 	"FILE..\npolicy show\n"
-	"policy test [--replay FILE] FILE..\nreload\ndoctor\ntop";
+	"policy test [--replay FILE] FILE..\nreload\nmetrics [--textfile=FILE]\ndoctor\ntop";
 
 static const char documentation[] =
 	"Shows which processes map the BARs of VFIO devices, by which mmap cookie and with which memory type."
@@ -308,6 +315,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 	case OPTION_CHECK:
 		options->check = true;
 		break;
+	case OPTION_TEXTFILE:
+		options->textfile = value;
+		break;
 	case OPTION_BATCH:
 		options->batch = true;
 		break;
@@ -377,6 +387,8 @@ static bool check_usage(const struct parsed *parsed, const struct verb *verb)
 	for (unsigned int i = 0; i < parsed->n_given; i++)
 		if (!verb_takes(verb, parsed->given[i]))
 			return usage_error("%s takes no --%s", verb->name, option_name(parsed->given[i]));
+	if (options->json && verb->handler == verb_metrics)
+		return usage_error("%s takes no --json: they are text", verb->name);
 	if (parsed->n_words < verb->min_words || parsed->n_words > verb->max_words)
 		return usage_error("%s %s%s", verb->name, verb->words ? "needs " : "takes no argument",
 				   verb->words ? verb->words : "");

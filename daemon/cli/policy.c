@@ -13,6 +13,10 @@
 #include "cli/value.h"
 #include "config.h"
 
+/* While it reloads the kernel may verify the enforcer's programs: seconds, and a minute where it is emulated;
+ * and an administrator may have to enter a password before. */
+#define RELOAD_USEC (300ULL * 1000 * 1000)
+
 static void policy_freep(struct policy **policy)
 {
 	policy_free(*policy);
@@ -93,13 +97,30 @@ static enum exit_code test_files(const struct options *options, const char *cons
 	return code == EXIT_OK ? policy_test(policy, options, failure) : code;
 }
 
-static enum exit_code ask(const struct options *options, const char *member, struct json_object **ret,
-			  struct failure *failure)
+static enum exit_code ask_for_policy(const struct options *options, struct json_object **ret,
+				     struct failure *failure)
 {
 	struct client *client _cleanup_(client_closep) = NULL;
 	enum exit_code code = client_open(&client, options, failure);
 
-	return code == EXIT_OK ? client_get_object(client, member, ret, failure) : code;
+	return code == EXIT_OK ? client_get_object(client, "GetPolicy", ret, failure) : code;
+}
+
+/* An administrator who is not root may be asked to authenticate. */
+static enum exit_code ask_to_reload(const struct options *options, struct json_object **ret,
+				    struct failure *failure)
+{
+	struct client *client _cleanup_(client_closep) = NULL;
+	sd_bus_message *call _cleanup_(sd_bus_message_unrefp) = NULL;
+	enum exit_code code = client_open(&client, options, failure);
+
+	if (code == EXIT_OK)
+		code = client_method(client, &call, "Reload", failure);
+	if (code != EXIT_OK)
+		return code;
+	if (sd_bus_message_set_allow_interactive_authorization(call, true) < 0)
+		return fail_memory(failure);
+	return client_call_object(client, call, RELOAD_USEC, ret, failure);
 }
 
 /* What a daemon would read if it was started now. */
@@ -141,7 +162,7 @@ static enum exit_code print_policy(struct json_object *object, const struct opti
 static enum exit_code show_policy(const struct options *options, struct failure *failure)
 {
 	struct json_object *object = NULL;
-	enum exit_code code = options->spawn ? EXIT_OK : ask(options, "GetPolicy", &object, failure);
+	enum exit_code code = options->spawn ? EXIT_OK : ask_for_policy(options, &object, failure);
 
 	if (options->spawn) {
 		complain("a private daemon has no policy: this is what the files say; whether it is in force "
@@ -198,7 +219,7 @@ enum exit_code verb_reload(const struct options *options, struct failure *failur
 
 	if (options->spawn)
 		return fail_with(failure, EXIT_USAGE, "reload: a private daemon has no policy to read again");
-	code = ask(options, "Reload", &object, failure);
+	code = ask_to_reload(options, &object, failure);
 	if (code == EXIT_OK) {
 		if (options->json)
 			output_json(object, options->json);

@@ -130,16 +130,7 @@ static enum exit_code append_frames(struct recording *recording, const uint8_t *
 
 static enum exit_code append_lost(struct recording *recording, uint64_t skipped, struct failure *failure)
 {
-	struct event event = {
-		.header =
-			{
-				.version = EVENT_VERSION,
-				.type = EVENT_LOST,
-				.size = sizeof(struct event_header) + sizeof(struct event_lost),
-				.origin = EVENT_ORIGIN_SCAN,
-			},
-		.lost = {.type = EVENT_NONE, .count = skipped},
-	};
+	struct event event;
 	uint8_t frame[CAPTURE_FRAME_MAX];
 	struct timespec now;
 	size_t size;
@@ -147,7 +138,9 @@ static enum exit_code append_lost(struct recording *recording, uint64_t skipped,
 	if (!skipped)
 		return EXIT_OK;
 	clock_gettime(CLOCK_BOOTTIME, &now);
-	event.header.time_ns = now.tv_sec * 1000000000ULL + now.tv_nsec;
+	event_scanned(&event, EVENT_LOST, now.tv_sec * 1000000000ULL + now.tv_nsec);
+	event.lost.type = EVENT_NONE;
+	event.lost.count = skipped;
 	recording->n_lost += skipped;
 	complain("lost %" PRIu64 " events: overwritten before they were read", skipped);
 	size = capture_frame(&event, frame);

@@ -11,10 +11,10 @@
 #define HISTORY (1U << 20)
 
 /* 0 or -ENOMEM; replay_close() frees what was made. */
-static int make_model(struct model *model, enum memtype_arch arch)
+static int make_model(struct model *model, enum memtype_arch arch, size_t history)
 {
-	const struct ledger_limits ledger_limits = {.history = HISTORY};
-	const struct finding_limits finding_limits = {.history = HISTORY};
+	const struct ledger_limits ledger_limits = {.history = history};
+	const struct finding_limits finding_limits = {.history = history};
 	int r = ledger_new(&model->ledger, arch, &ledger_limits);
 
 	if (r == 0)
@@ -32,14 +32,14 @@ static enum exit_code fail_capture(const struct replay *replay, enum capture_out
 			 replay->reader.offset, replay->reader.reason);
 }
 
-static enum exit_code read_header(struct replay *replay, struct failure *failure)
+static enum exit_code read_header(struct replay *replay, size_t history, struct failure *failure)
 {
 	enum capture_outcome outcome = capture_open(&replay->reader, replay->file);
 
 	if (outcome != CAPTURE_EVENT)
 		return fail_capture(replay, outcome, failure);
 	replay->clock.realtime_offset_ns = replay->reader.header.realtime_offset_ns;
-	if (make_model(&replay->model, replay->reader.header.arch) < 0)
+	if (make_model(&replay->model, replay->reader.header.arch, history) < 0)
 		return fail_memory(failure);
 	return EXIT_OK;
 }
@@ -49,7 +49,7 @@ enum exit_code replay_open(struct replay *replay, const char *path, struct failu
 	*replay = (struct replay){.path = path, .file = fopen(path, "re")};
 	if (!replay->file)
 		return fail_with(failure, EXIT_FAILED, "%s: %s", path, strerror(errno));
-	return read_header(replay, failure);
+	return read_header(replay, HISTORY, failure);
 }
 
 /* The CRC behind all whole frames of @size bytes at @data. */
@@ -77,17 +77,23 @@ enum exit_code replay_open_state(struct replay *replay, const void *data, size_t
 	memcpy(replay->state, data, size);
 	size += capture_end_frame(running_crc(replay->state + header, size - header), replay->state + size);
 	replay->file = fmemopen(replay->state, size, "r");
-	return replay->file ? read_header(replay, failure) : fail_memory(failure);
+	/* What ends from now on is kept as long as the daemon keeps it. */
+	return replay->file ? read_header(replay, 0, failure) : fail_memory(failure);
 }
 
-void replay_close(struct replay *replay)
+void replay_drop_source(struct replay *replay)
 {
-	model_done(&replay->model);
 	if (replay->file)
 		fclose(replay->file);
 	replay->file = NULL;
 	free(replay->state);
 	replay->state = NULL;
+}
+
+void replay_close(struct replay *replay)
+{
+	model_done(&replay->model);
+	replay_drop_source(replay);
 }
 
 enum exit_code replay_read(struct replay *replay, bool *more, struct event *event, struct failure *failure)
@@ -104,6 +110,16 @@ enum exit_code replay_read(struct replay *replay, bool *more, struct event *even
 	return EXIT_OK;
 }
 
+void replay_count(struct replay *replay, const struct event *event)
+{
+	replay->n_events++;
+	if (event->header.type < EVENT_TYPES)
+		replay->n_by_type[event->header.type]++;
+	if (!replay->first_ns)
+		replay->first_ns = event->header.time_ns;
+	replay->last_ns = event->header.time_ns;
+}
+
 enum exit_code replay_apply(struct replay *replay, const struct event *event, struct change *change,
 			    struct failure *failure)
 {
@@ -112,12 +128,7 @@ enum exit_code replay_apply(struct replay *replay, const struct event *event, st
 	if (model_apply(&replay->model, event, &changed, replay->notify, replay->userdata) < 0)
 		return fail_memory(failure);
 	*change = changed.change;
-	replay->n_events++;
-	if (event->header.type < EVENT_TYPES)
-		replay->n_by_type[event->header.type]++;
-	if (!replay->first_ns)
-		replay->first_ns = event->header.time_ns;
-	replay->last_ns = event->header.time_ns;
+	replay_count(replay, event);
 	return EXIT_OK;
 }
 

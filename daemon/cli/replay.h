@@ -29,10 +29,16 @@ void replay_close(struct replay *replay);
 enum exit_code replay_open_state(struct replay *replay, const void *data, size_t size,
 				 struct failure *failure);
 
+/* All was read: what it was read from is not needed any more. */
+void replay_drop_source(struct replay *replay);
+
 /* Reads the next event, which is to be applied next. *more is false after the end frame. */
 enum exit_code replay_read(struct replay *replay, bool *more, struct event *event, struct failure *failure);
 enum exit_code replay_apply(struct replay *replay, const struct event *event, struct change *change,
 			    struct failure *failure);
+
+/* Counts an event that the caller applied to the model himself. */
+void replay_count(struct replay *replay, const struct event *event);
 
 /* Applies the next event. *more is false after the end frame. */
 enum exit_code replay_next(struct replay *replay, bool *more, struct event *event, struct change *change,

@@ -27,7 +27,7 @@ static int append_filter(sd_bus_message *call, const struct row_filter *filter)
 	return r < 0 ? r : sd_bus_message_close_container(call);
 }
 
-static enum exit_code read_page(sd_bus_message *answer, struct json_object *rows, struct failure *failure)
+enum exit_code rows_read(sd_bus_message *answer, struct json_object *rows, struct failure *failure)
 {
 	const char *text;
 	int r = sd_bus_message_enter_container(answer, 'a', "s");
@@ -57,8 +57,8 @@ static enum exit_code get_page(struct client *client, enum row_list list, const 
 	if (append_filter(call, &options->filter) < 0 ||
 	    sd_bus_message_append(call, "tu", after, BUS_ROWS_MAX) < 0)
 		return fail_memory(failure);
-	code = client_call(client, call, &answer, failure);
-	return code == EXIT_OK ? read_page(answer, rows, failure) : code;
+	code = client_call(client, call, CLIENT_USEC, &answer, failure);
+	return code == EXIT_OK ? rows_read(answer, rows, failure) : code;
 }
 
 /* One page of live rows, or of those of @replay. */

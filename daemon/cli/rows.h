@@ -5,6 +5,7 @@
 /* Rows of a list, from a daemon or from a capture. */
 
 #include <json-c/json.h>
+#include <systemd/sd-bus.h>
 
 #include "cli/cli.h"
 #include "lists.h"
@@ -12,5 +13,8 @@
 /* All rows that pass the filter, as a JSON array that the caller puts. On failure nothing is returned. */
 enum exit_code rows_get(enum row_list list, const struct options *options, struct json_object **ret,
 			struct failure *failure);
+
+/* Appends the rows of an answer, at the place where they begin, to @rows (a JSON array). */
+enum exit_code rows_read(sd_bus_message *answer, struct json_object *rows, struct failure *failure);
 
 #endif

@@ -30,7 +30,7 @@ struct spawn {
 	int notify_fd, stderr_fd;
 	sd_event_source *child, *ready_io, *said_io, *timer;
 	bool ready, ended, late;
-	int status;          /* of waitid(2), if ended */
+	int code, status;    /* of waitid(2), if ended */
 	char said[SAID_MAX]; /* the end of what the daemon wrote to standard error */
 	size_t n_said;
 };
@@ -64,6 +64,7 @@ static int on_child(sd_event_source *source, const siginfo_t *info, void *userda
 
 	(void)source;
 	spawn->ended = true;
+	spawn->code = info->si_code;
 	spawn->status = info->si_status;
 	return 0;
 }
@@ -214,9 +215,22 @@ static const char *last_words(struct spawn *spawn)
 	return line[0] == '<' && line[1] && line[2] == '>' ? line + 3 : line;
 }
 
+bool spawn_ended(struct spawn *spawn, char *out, size_t size)
+{
+	const char *words;
+
+	if (!spawn->ended)
+		return false;
+	words = last_words(spawn);
+	snprintf(out, size, "the private daemon ended with %s %d%s%.900s",
+		 spawn->code == CLD_EXITED ? "status" : "signal", spawn->status, *words ? ": " : "", words);
+	return true;
+}
+
 static enum exit_code await_ready(struct spawn *spawn, sd_event *event, const int *signal,
 				  struct failure *failure)
 {
+	char ended[1024];
 	const char *words;
 
 	while (!spawn->ready && !spawn->ended && !spawn->late && !*signal) {
@@ -231,10 +245,9 @@ static enum exit_code await_ready(struct spawn *spawn, sd_event *event, const in
 		failure->signal = *signal;
 		return failure->code = EXIT_FAILED;
 	}
+	if (spawn_ended(spawn, ended, sizeof(ended)))
+		return fail_with(failure, EXIT_NO_DAEMON, "%s", ended);
 	words = last_words(spawn);
-	if (spawn->ended)
-		return fail_with(failure, EXIT_NO_DAEMON, "the private daemon ended with status %d%s%.900s",
-				 spawn->status, *words ? ": " : "", words);
 	return fail_with(failure, EXIT_NO_DAEMON, "the private daemon is not ready after %llu s%s%.900s",
 			 READY_USEC / 1000000, *words ? ": " : "", words);
 }

@@ -21,6 +21,9 @@ enum exit_code spawn_start(struct spawn **ret, sd_event *event, const int *signa
 /* Stops the daemon and removes what it may have left. Returns NULL. */
 struct spawn *spawn_stop(struct spawn *spawn);
 
+/* How the daemon ended, if it did, and what it said last. False: it did not. */
+bool spawn_ended(struct spawn *spawn, char *out, size_t size);
+
 const char *spawn_socket(const struct spawn *spawn);
 
 /* The path of the daemon's program: beside our own, else as found in PATH. The caller frees; NULL: out of

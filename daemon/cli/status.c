@@ -12,6 +12,7 @@
 #include "cli/connect.h"
 #include "cli/output.h"
 #include "cli/replay.h"
+#include "cli/status.h"
 #include "cli/text.h"
 #include "cli/value.h"
 #include "cli/when.h"
@@ -277,9 +278,7 @@ static struct json_object *kinds_object(const struct finding_counts *findings)
 	return kinds;
 }
 
-/* The keys of the contract, null where a capture does not tell, and what only a capture has. NULL: out of
- * memory. */
-static struct json_object *capture_status(const struct replay *replay)
+struct json_object *capture_status(const struct replay *replay)
 {
 	static const char *const untold[] = {"mode", "policy_digest", "attached", "missing"};
 	static const char *const arches[] = {[MEMTYPE_ARCH_UNKNOWN] = NULL,

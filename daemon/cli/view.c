@@ -107,6 +107,16 @@ static char *verdict_text(struct json_object *row)
 	return asprintf(&text, "%s (%s)", verdict, rule ? rule : "OnUnknown") >= 0 ? text : NULL;
 }
 
+/* machined takes no name with a colon. */
+static char *machine_text(struct json_object *row)
+{
+	const char *machine = row_string(row, "machine"), *source = row_string(row, "machine_source");
+
+	if (machine && source && strcmp(source, "command-line") == 0)
+		return pair_text("claim", ":", machine);
+	return copy_or_null(machine);
+}
+
 char *view_cell(struct json_object *row, const struct field *field)
 {
 	struct json_object *value = row_value(row, field->key);
@@ -128,6 +138,8 @@ char *view_cell(struct json_object *row, const struct field *field)
 		return copy_or_null(row_true(row, "revoked") ? "revoked" : value_text(value));
 	case CELL_PHYSICAL:
 		return pair_text(row_string(row, "phys_start"), "-", row_string(row, "phys_end"));
+	case CELL_MACHINE:
+		return machine_text(row);
 	case CELL_VERDICT:
 		return verdict_text(row);
 	case CELL_TYPES:

@@ -20,6 +20,7 @@ enum cell {
 	CELL_PHYSICAL,  /* and phys_end: "0xfc000000-0xfc001000" */
 	CELL_TYPES,     /* array: "uc-/wc" */
 	CELL_NUMBERS,   /* array: "812,815" */
+	CELL_MACHINE,   /* "claim:" before a name that the process gives itself */
 	CELL_VERDICT,   /* and rule: "would-deny (no-mix)"; nothing if no rule says anything */
 };
 
