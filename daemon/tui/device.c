@@ -14,6 +14,15 @@
 
 #define PAGE_BYTES 4096ULL
 
+/* Narrower than this only what is needed is told; and lower than that in fewer lines. */
+#define NARROW 60
+#define LOW    10
+
+static bool is_low(const struct area *area)
+{
+	return area->rows < LOW;
+}
+
 const struct device *device_shown(const struct ui *ui)
 {
 	return ui->world->has_ledger ? ledger_device_by_name(ui->world->ledger.model.ledger, ui->device.name)
@@ -150,7 +159,7 @@ static void draw_cursor_text(struct ui *ui, const struct area *area, int row, ui
 		uint64_t cursor = 0;
 		struct piece piece;
 
-		while (mapping_next_piece(ledger, mapping, &cursor, &piece)) {
+		while (strip_next_piece(ledger, mapping, &cursor, &piece)) {
 			if (piece.phys_start >= to || add(piece.phys_start, piece.end - piece.start) <= from)
 				continue;
 			type = memtype_name(piece.type);
@@ -158,13 +167,39 @@ static void draw_cursor_text(struct ui *ui, const struct area *area, int row, ui
 				area, row, at, (struct pen){type_style(type ? type : "-"), 0},
 				" %.16s %" PRIu64 " %s%s%s;", mapping->owner ? mapping->owner->comm : "-",
 				mapping->owner ? mapping->owner->key.tgid : 0, type ? type : "-",
-				piece.populated ? "" : " unpopulated",
+				piece.populated || !type ? "" : " unpopulated",
 				piece.populated && asked && type && strcmp(asked, type) != 0 ? " !" : "");
 			break;
 		}
 		if (at >= area->columns)
 			break;
 	}
+}
+
+/* Which BAR, and which bytes of it are shown. Where there is no room for more, with the name of the device.
+ */
+static void draw_bar_title(const struct ui *ui, const struct area *area, int row, const struct strip *strip)
+{
+	const struct pen pen = {STYLE_TITLE, 0};
+	const struct event_bar *bar = bar_shown(ui);
+	uint64_t size, start = device_window(ui, &size);
+	char whole[SIZE_TEXT_MAX], window[SIZE_TEXT_MAX], mapped[SIZE_TEXT_MAX];
+	int at = 0;
+
+	size_text(bar->size, whole);
+	size_text(size, window);
+	if (is_low(area))
+		at = area_printf(area, row, 0, pen, "%s ", ui->device.name);
+	if (is_low(area) || area->columns < NARROW)
+		area_printf(area, row, at, pen, "BAR %u +0x%" PRIx64 " %s of %s", ui->device.bar, start,
+			    window, whole);
+	else
+		area_printf(area, row, at, pen,
+			    "BAR %u %s at 0x%" PRIx64 "%s: %s mapped; +0x%" PRIx64 " %s%s", ui->device.bar,
+			    whole, (uint64_t)bar->phys_start,
+			    bar->flags & EVENT_BAR_PREFETCH ? ", prefetchable" : "",
+			    size_text(strip->bytes, mapped), start, window,
+			    strip->cut ? ", only the first mappings" : "");
 }
 
 /* Title, strip, marks, cursor, and what is under it: as many of these lines as there is room for. */
@@ -174,7 +209,6 @@ static int draw_large_bar(struct ui *ui, const struct area *area, int row, int r
 	const struct event_bar *bar = bar_shown(ui);
 	uint64_t size, start = device_window(ui, &size);
 	int width = area->columns - 2, at = row;
-	char whole[SIZE_TEXT_MAX], window[SIZE_TEXT_MAX], mapped[SIZE_TEXT_MAX];
 	struct strip strip;
 	uint64_t from = add(bar->phys_start, start), to = add(from, size), cell;
 	int mark;
@@ -184,11 +218,7 @@ static int draw_large_bar(struct ui *ui, const struct area *area, int row, int r
 		strip_done(&strip);
 		return 0;
 	}
-	area_printf(area, at++, 0, (struct pen){STYLE_TITLE, 0},
-		    "BAR %u %s at 0x%" PRIx64 "%s: %s mapped; +0x%" PRIx64 " %s%s", view->bar,
-		    size_text(bar->size, whole), (uint64_t)bar->phys_start,
-		    bar->flags & EVENT_BAR_PREFETCH ? ", prefetchable" : "", size_text(strip.bytes, mapped),
-		    start, size_text(size, window), strip.cut ? ", only the first mappings" : "");
+	draw_bar_title(ui, area, at++, &strip);
 	view->strip_row = area->row + at;
 	view->strip_column = area->column + 1;
 	view->strip_columns = width;
@@ -257,28 +287,49 @@ static int count_bars(const struct device *device)
 	return n;
 }
 
+#define LEGEND_LETTERS "U uc, uc-, device  W wc  T wt  P wp  B wb  ? unknown  * several"
+#define LEGEND_MARKS   "small: unpopulated  ! conflict  ~ other type than asked for  2..9 overlap"
+
+/* What the letters and marks mean. */
+static int draw_legend(const struct area *area, int row)
+{
+	const struct pen pen = {STYLE_FAINT, 0};
+
+	if (area->columns > (int)strlen(LEGEND_LETTERS "  " LEGEND_MARKS)) {
+		area_put(area, row, 0, area->columns, pen, LEGEND_LETTERS "  " LEGEND_MARKS);
+		return 1;
+	}
+	area_put(area, row, 0, area->columns, pen, LEGEND_LETTERS);
+	area_put(area, row + 1, 0, area->columns, pen, LEGEND_MARKS);
+	return 2;
+}
+
+/* Lines of the list that are kept free: its titles and some rows. */
+#define LIST_ROWS 3
+
 /* The strips; returns the rows used. */
 static int draw_bars(struct ui *ui, const struct area *area)
 {
 	const struct device *device = device_shown(ui);
-	int row = 1, rest = area->rows - 4; /* for the list, and the line of facts */
+	int row = is_low(area) ? 0 : 1, rest = area->rows - row - LIST_ROWS;
 	int others = count_bars(device) - 1;
 
 	choose_bar(ui);
 	ui->device.strip_columns = 0;
-	if (!bar_shown(ui) || rest < 2)
-		return row;
+	if (!bar_shown(ui) || rest < 2) {
+		draw_facts(ui, area);
+		return 1;
+	}
+	if (row)
+		draw_facts(ui, area);
 	row += draw_large_bar(ui, area, row, rest < 4 ? rest : 4);
 	for (unsigned int i = 0; i < EVENT_BARS && row < rest && others > 0; i++) {
 		if (i == ui->device.bar || !device->facts.bars[i].size)
 			continue;
 		draw_small_bar(ui, area, row++, i);
 	}
-	if (row + 2 < rest)
-		area_put(area, row++, 0, area->columns, (struct pen){STYLE_FAINT, 0},
-			 "U uc, uc-, device  W wc  T wt  P wp  B wb  ? unknown  * several  small: "
-			 "unpopulated  "
-			 "! conflict  ~ other type than asked for  2..9 overlap");
+	if (row + 3 < rest)
+		row += draw_legend(area, row);
 	return row;
 }
 
@@ -294,7 +345,6 @@ void draw_device(struct ui *ui, const struct area *area)
 		ui->device.strip_columns = 0;
 		return;
 	}
-	draw_facts(ui, area);
 	row = draw_bars(ui, area);
 	below = area_rows(area, row, area->rows - row);
 	list_draw(list, &below);

@@ -5,7 +5,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cli/status.h"
 #include "cli/table.h"
+#include "cli/value.h"
+#include "core/snapshot_finding.h"
+#include "lists.h"
 #include "tui/ui.h"
 
 static int export_table(struct list *list, FILE *out)
@@ -40,34 +44,52 @@ static int export_table(struct list *list, FILE *out)
 	return r;
 }
 
-/* Keys are the column titles, in small letters. */
-static struct json_object *row_object_of(struct list *list, const struct sheet_row *row)
+#define JSON_FLAGS (JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE)
+
+/* The row of the contract for one that is listed; NULL in *ret: nothing is known of it any more. Returns 0 or
+ * -ENOMEM. */
+typedef int (*row_maker)(struct ui *ui, const struct sheet_row *row, struct json_object **ret);
+
+static int mapping_object(struct ui *ui, const struct sheet_row *row, struct json_object **ret)
 {
-	const struct view *view = list->sheet->view;
-	struct json_object *object = json_object_new_object();
+	const struct model *model = &ui->world->ledger.model;
+	const struct mapping *mapping = ui->world->has_ledger ? ledger_mapping(model->ledger, row->id) : NULL;
 
-	for (size_t i = 0; object && i < view->n_fields; i++) {
-		const struct sheet_cell *cell = &row->cells[i];
-		struct json_object *value = cell->text ? json_object_new_string(cell->text) : NULL;
-		char key[32];
-		size_t length = 0;
+	if (mapping)
+		*ret = snapshot_mapping_row(model->ledger, model->policy, mapping, &ui->world->ledger.clock);
+	return mapping && !*ret ? -ENOMEM : 0;
+}
 
-		if (!list_shows(list, i)) {
-			json_object_put(value);
-			continue;
-		}
-		for (const char *c = view->fields[i].column.title; *c && length < sizeof(key) - 1; c++)
-			key[length++] = *c == ' '                ? '_'
-					: *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a')
-								 : *c;
-		key[length] = '\0';
-		if ((cell->text && !value) || json_object_object_add(object, key, value) < 0) {
-			json_object_put(value);
-			json_object_put(object);
-			return NULL;
-		}
+static int cookie_object(struct ui *ui, const struct sheet_row *row, struct json_object **ret)
+{
+	const struct ledger *ledger = ui->world->ledger.model.ledger;
+	const struct cookie *cookie = ledger_cookie(ledger, row->id);
+
+	if (cookie)
+		*ret = snapshot_cookie_row(ledger, cookie, &ui->world->ledger.clock);
+	return cookie && !*ret ? -ENOMEM : 0;
+}
+
+static int finding_object(struct ui *ui, const struct sheet_row *row, struct json_object **ret)
+{
+	*ret = json_object_get(finding_row(ui, row->id));
+	return 0;
+}
+
+static row_maker maker_of(const struct ui *ui)
+{
+	switch (ui->screen) {
+	case SCREEN_DEVICE:
+		return ui->device.cookies ? cookie_object : mapping_object;
+	case SCREEN_MAPPINGS:
+		return mapping_object;
+	case SCREEN_COOKIES:
+		return cookie_object;
+	case SCREEN_FINDINGS:
+		return finding_object;
+	default:
+		return NULL;
 	}
-	return object;
 }
 
 static int put_array(struct json_object *array, struct json_object *value)
@@ -78,29 +100,119 @@ static int put_array(struct json_object *array, struct json_object *value)
 	return -ENOMEM;
 }
 
-static int export_rows(struct list *list, FILE *out)
+/* A row that is in several groups of a tree is written once. */
+static bool is_again(const struct list *list, size_t line)
 {
-	struct json_object *array = json_object_new_array();
-	int r = array ? 0 : -ENOMEM;
+	for (size_t i = 0; list->tree && list->processes && i < line; i++)
+		if (list->lines[i].row == list->lines[line].row)
+			return true;
+	return false;
+}
 
-	for (size_t i = 0; i < list->n_lines && r == 0; i++)
-		if (list->lines[i].row)
-			r = put_array(array, row_object_of(list, list->lines[i].row));
+static int collect_rows(struct ui *ui, struct list *list, row_maker maker, struct json_object *array)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < list->n_lines && r == 0; i++) {
+		struct json_object *object = NULL;
+
+		if (!list->lines[i].row || is_again(list, i))
+			continue;
+		r = maker(ui, list->lines[i].row, &object);
+		if (object)
+			r = put_array(array, object);
+	}
+	return r;
+}
+
+/* How many findings there are only the daemon knows. */
+static int put_findings(const struct ui *ui, struct json_object *device)
+{
+	struct json_object *number = NULL;
+	uint64_t count;
+
+	if (world_findings_on(ui->world, row_string(device, "device"), &count) &&
+	    !(number = json_object_new_uint64(count)))
+		return -ENOMEM;
+	if (json_object_object_add(device, "conflicts", number) == 0)
+		return 0;
+	json_object_put(number);
+	return -ENOMEM;
+}
+
+/* Each device that is shown, once, also where it is shown with each of its processes. */
+static int collect_devices(struct ui *ui, struct list *list, struct json_object *array)
+{
+	const struct row_filter filter = {.all = true};
+	const struct world *world = ui->world;
+	struct json_object *devices = json_object_new_array();
+	int r = devices ? list_rows(&world->ledger.model, ROWS_DEVICES, &filter, &world->ledger.clock, 0,
+				    WORLD_EVENTS, devices)
+			: -ENOMEM;
+
+	for (size_t i = 0; i < list->n_lines && r == 0; i++) {
+		const char *name = list->lines[i].row ? list->lines[i].row->cells[0].text : NULL;
+
+		for (size_t j = 0; name && r == 0 && j < json_object_array_length(devices); j++) {
+			struct json_object *device = json_object_array_get_idx(devices, j);
+			const char *there = row_string(device, "device");
+
+			if (!there || strcmp(there, name) != 0)
+				continue;
+			r = put_findings(ui, device);
+			if (r == 0)
+				r = put_array(array, json_object_get(device));
+			json_object_array_put_idx(devices, j, NULL);
+			break;
+		}
+	}
+	json_object_put(devices);
+	return r;
+}
+
+/* As `vfiowatch events --json` has them: one object a line. */
+static int export_events(struct ui *ui, const struct list *list, FILE *out)
+{
+	for (size_t i = 0; i < list->n_lines; i++) {
+		const char *text =
+			list->lines[i].row ? world_event_json(ui->world, list->lines[i].row->id) : NULL;
+
+		if (text)
+			fprintf(out, "%s\n", text);
+	}
+	return 0;
+}
+
+static int export_rows(struct ui *ui, struct list *list, FILE *out)
+{
+	struct json_object *array;
+	row_maker maker = maker_of(ui);
+	int r;
+
+	if (ui->screen == SCREEN_EVENTS)
+		return export_events(ui, list, out);
+	if (!ui->world->has_ledger)
+		return -ENODATA;
+	array = json_object_new_array();
+	r = !array  ? -ENOMEM
+	    : maker ? collect_rows(ui, list, maker, array)
+		    : collect_devices(ui, list, array);
 	if (r == 0)
-		fprintf(out, "%s\n",
-			json_object_to_json_string_ext(array, JSON_C_TO_STRING_PRETTY |
-								      JSON_C_TO_STRING_SPACED |
-								      JSON_C_TO_STRING_NOSLASHESCAPE));
+		fprintf(out, "%s\n", json_object_to_json_string_ext(array, JSON_FLAGS));
 	json_object_put(array);
 	return r;
 }
 
-/* Rows of the JSON contract, as `vfiowatch conflicts` and `status` have them. */
-static int export_contract(struct json_object *value, FILE *out)
+/* As `vfiowatch status --json` has it. */
+static int export_status(struct ui *ui, FILE *out)
 {
-	fprintf(out, "%s\n",
-		json_object_to_json_string_ext(value, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-							      JSON_C_TO_STRING_NOSLASHESCAPE));
+	struct json_object *status = ui->player && ui->world->has_ledger ? capture_status(&ui->world->ledger)
+									 : json_object_get(ui->world->status);
+
+	if (!status)
+		return ui->player ? -ENOMEM : -ENODATA;
+	fprintf(out, "%s\n", json_object_to_json_string_ext(status, JSON_FLAGS));
+	json_object_put(status);
 	return 0;
 }
 
@@ -112,9 +224,9 @@ int ui_export(struct ui *ui, bool json, FILE *out)
 	if (r < 0)
 		return r;
 	if (list)
-		return json ? export_rows(list, out) : export_table(list, out);
-	if (json && ui->world->status)
-		return export_contract(ui->world->status, out);
+		return json ? export_rows(ui, list, out) : export_table(list, out);
+	if (json)
+		return export_status(ui, out);
 	for (size_t i = 0; i < ui->health.n; i++)
 		fprintf(out, "%s\n", ui->health.paragraphs[i].text);
 	return 0;

@@ -37,8 +37,10 @@ static int put_row(struct list *list, uint64_t id, struct json_object *row)
 
 static int put_mapping(const struct world *world, struct list *list, const struct mapping *mapping)
 {
+	const struct model *model = &world->ledger.model;
+
 	return put_row(list, mapping->id,
-		       snapshot_mapping_row(world->ledger.model.ledger, NULL, mapping, &world->ledger.clock));
+		       snapshot_mapping_row(model->ledger, model->policy, mapping, &world->ledger.clock));
 }
 
 static int put_cookie(const struct world *world, struct list *list, const struct cookie *cookie)

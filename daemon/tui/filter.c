@@ -143,7 +143,9 @@ static bool takes_cell(const char *value, const struct sheet_cell *cell)
 		return !cell->text && strcmp(value, "-") == 0;
 	if (is_glob(value))
 		return fnmatch(value, cell->text, FNM_NOESCAPE | FNM_CASEFOLD) == 0;
-	return cell->numeric ? strcasecmp(value, cell->text) == 0 : strcasestr(cell->text, value) != NULL;
+	/* Of a time a part is enough. */
+	return cell->numeric && !strchr(cell->text, ':') ? strcasecmp(value, cell->text) == 0
+							 : strcasestr(cell->text, value) != NULL;
 }
 
 bool row_contains(const struct view *view, const struct sheet_row *row, const char *text)

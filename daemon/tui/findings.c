@@ -11,6 +11,9 @@
 #include "cli/value.h"
 #include "tui/ui.h"
 
+/* A finding has no more; what came over the bus may say otherwise. */
+#define PARTIES_MAX 8
+
 /* Ids of lint are others than those of conflicts. */
 #define LINT_BIT (1ULL << 62)
 
@@ -83,16 +86,55 @@ int fill_findings(struct ui *ui, struct list *list)
 	return r;
 }
 
+/* Rows come by rising id. */
 struct json_object *finding_row(struct ui *ui, uint64_t id)
 {
 	bool is_lint = id & LINT_BIT;
 	struct json_object *rows = is_lint ? ui->world->lint : ui->world->findings;
+	size_t low = 0, high = rows ? json_object_array_length(rows) : 0;
 
-	for (size_t i = 0; rows && i < json_object_array_length(rows); i++) {
-		struct json_object *row = json_object_array_get_idx(rows, i);
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		struct json_object *row = json_object_array_get_idx(rows, middle);
+		uint64_t there = row_id(row, is_lint);
 
-		if (row_id(row, is_lint) == id)
+		if (there == id)
 			return row;
+		if (there < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+/* "276 vmm" of a party, or of a row of lint. */
+static const char *process_title(struct json_object *party, char *out, size_t size)
+{
+	const char *pid = value_text(row_value(party, "pid")), *comm = row_string(party, "comm");
+
+	snprintf(out, size, "%.20s %.64s", pid ? pid : "-", comm ? comm : "");
+	return out;
+}
+
+/* Of two parties of one process there is one group. */
+const char *finding_process(void *userdata, const struct sheet_row *row, size_t i, char *out, size_t size)
+{
+	struct json_object *finding = finding_row(userdata, row->id),
+			   *parties = row_value(finding, "parties");
+	char other[128];
+
+	if (!json_object_is_type(parties, json_type_array) || !json_object_array_length(parties))
+		return i == 0 ? process_title(finding, out, size) : NULL;
+	for (size_t j = 0; j < json_object_array_length(parties) && j < PARTIES_MAX; j++) {
+		bool before = false;
+
+		process_title(json_object_array_get_idx(parties, j), out, size);
+		for (size_t k = 0; k < j && !before; k++)
+			before = strcmp(out, process_title(json_object_array_get_idx(parties, k), other,
+							   sizeof(other))) == 0;
+		if (!before && i-- == 0)
+			return out;
 	}
 	return NULL;
 }
@@ -116,6 +158,33 @@ static int draw_party(const struct area *area, int row, struct json_object *part
 	at += area_put(area, row, at, area->columns - at, (struct pen){STYLE_PLAIN, 0}, ", has ");
 	area_put(area, row, at, area->columns - at, (struct pen){type_style(type), 0}, type);
 	return 1;
+}
+
+/* All of it, for where the screen has no room. */
+void tell_finding(struct ui *ui, struct pages *pages)
+{
+	const struct sheet_row *selected = list_selected(&ui->lists[SCREEN_FINDINGS]);
+	struct json_object *row = selected ? finding_row(ui, selected->id) : NULL;
+	struct json_object *parties = row_value(row, "parties");
+	const char *kind = row_string(row, "kind"), *text = row_string(row, "text");
+
+	if (!row)
+		return;
+	pages_add(pages, STYLE_TITLE, 0, "%s", or_dash(kind));
+	for (size_t i = 0; json_object_is_type(parties, json_type_array) && i < PARTIES_MAX &&
+			   i < json_object_array_length(parties);
+	     i++) {
+		struct json_object *party = json_object_array_get_idx(parties, i);
+
+		pages_add(pages, STYLE_PLAIN, 2, "- %s %s by %s, mapping %s: asked for %s, has %s",
+			  or_dash(value_text(row_value(party, "pid"))), or_dash(row_string(party, "comm")),
+			  or_dash(row_string(party, "source")),
+			  or_dash(value_text(row_value(party, "mapping"))),
+			  or_dash(row_string(party, "requested")), or_dash(row_string(party, "type")));
+	}
+	if (text)
+		pages_add(pages, STYLE_PLAIN, 2, "- %s", text);
+	pages_add(pages, STYLE_PLAIN, 0, "%s", "");
 }
 
 static void draw_explanation(const struct area *area, struct json_object *row)

@@ -284,6 +284,15 @@ void area_select(const struct area *area, int row)
 	area_flag(area, row, GLYPH_REVERSE);
 }
 
+void area_fade(const struct area *area)
+{
+	for (int row = 0; row < area->rows; row++)
+		for (int column = 0; column < area->columns; column++)
+			if (!(cell(area, row, column)->flags & GLYPH_REVERSE) &&
+			    cell(area, row, column)->style != STYLE_HEADER)
+				cell(area, row, column)->style = STYLE_FAINT;
+}
+
 void area_flag(const struct area *area, int row, uint8_t flags)
 {
 	if (row < 0 || row >= area->rows)

@@ -93,6 +93,8 @@ int area_printf(const struct area *area, int row, int column, struct pen pen, co
 void area_fill(const struct area *area, int row, int column, int width, struct pen pen, const char *symbol);
 /* Makes a row look selected: in one colour, reversed. */
 void area_select(const struct area *area, int row);
+/* Makes all of it look as what is no longer sure. */
+void area_fade(const struct area *area);
 /* Adds @flags to the cells of a row. */
 void area_flag(const struct area *area, int row, uint8_t flags);
 

@@ -103,6 +103,25 @@ static void add_cost(struct pages *pages, struct json_object *status)
 	add_line(pages, STYLE_PLAIN, "Cost", text);
 }
 
+/* What the programs cost those whose calls they watch. */
+static void add_run_time(struct pages *pages, struct json_object *status)
+{
+	uint64_t run_time, runs;
+	char text[128] = "";
+
+	if (row_number(status, "bpf_run_time_ns", &run_time) && row_number(status, "bpf_runs", &runs)) {
+		int n = snprintf(text, sizeof(text), "%" PRIu64 ".%03" PRIu64 " ms in %" PRIu64 " runs",
+				 run_time / 1000000, run_time / 1000 % 1000, runs);
+
+		if (runs)
+			snprintf(text + n, sizeof(text) - (size_t)n, ", %" PRIu64 " ns each",
+				 run_time / runs);
+	} else if (row_value(status, "bpf_stats")) {
+		snprintf(text, sizeof(text), "- (sysctl kernel.bpf_stats_enabled=1 has it measured)");
+	}
+	add_line(pages, STYLE_PLAIN, "BPF run time", text);
+}
+
 static void add_policy(struct pages *pages, struct json_object *status)
 {
 	const char *digest = row_string(status, "policy_digest"), *how = row_string(status, "enforcing");
@@ -134,22 +153,49 @@ static void add_points(struct pages *pages, struct json_object *status)
 		const char *name = row_string(point, "name"), *state = row_string(point, "state");
 		const char *reason = row_string(point, "reason"), *purpose = row_string(point, "purpose");
 		bool missing = state && strcmp(state, "missing") == 0;
-		char text[640];
+		char text[640], cost[96] = "";
+		uint64_t run_time, runs;
 
-		snprintf(text, sizeof(text), "%-9s %s%s%s", state ? state : "-", name ? name : "-",
+		if (row_number(point, "run_time_ns", &run_time) && row_number(point, "runs", &runs) && runs)
+			snprintf(cost, sizeof(cost), ", %" PRIu64 " runs of %" PRIu64 " ns", runs,
+				 run_time / runs);
+
+		snprintf(text, sizeof(text), "%-9s %s%s%s%s", state ? state : "-", name ? name : "-",
 			 reason || purpose ? ": " : "",
 			 reason    ? reason
 			 : purpose ? purpose
-				   : "");
+				   : "",
+			 cost);
 		add_line(pages, missing ? STYLE_BAD : STYLE_PLAIN, i ? "" : "Attach", text);
 	}
 }
 
-static void fill_live(struct pages *pages, struct json_object *status)
+/* While there is no daemon all the rest is as it was. */
+static void add_link(struct pages *pages, const struct world *world)
 {
+	char since[WHEN_TEXT_MAX], text[512];
+
+	if (!world_is_stale(world))
+		return;
+	when_text(world->lost_at_ns, since);
+	if (world->link == LINK_LOST)
+		snprintf(text, sizeof(text), "gone since %s, tried again every few seconds: %s", since,
+			 world->link_text);
+	else if (world->link == LINK_BACK)
+		snprintf(text, sizeof(text), "back; what is frozen is from before it was gone at %s", since);
+	else
+		snprintf(text, sizeof(text), "has not answered since %s", since);
+	add_line(pages, STYLE_BAD, "Daemon", text);
+	add_line(pages, STYLE_BAD, "Stale", "what follows is as it was then");
+}
+
+static void fill_live(struct pages *pages, const struct world *world)
+{
+	struct json_object *status = world->status;
 	char text[DURATION_TEXT_MAX];
 	uint64_t seconds;
 
+	add_link(pages, world);
 	add_recording(pages, status);
 	add_list(pages, status, "Degraded", "degraded", STYLE_BAD, "no");
 	add_value(pages, status, "Events", "events");
@@ -158,7 +204,10 @@ static void fill_live(struct pages *pages, struct json_object *status)
 	add_value(pages, status, "Skipped", "skipped");
 	add_ring(pages, status);
 	add_cost(pages, status);
+	add_run_time(pages, status);
 	add_policy(pages, status);
+	if (world->policy_unread)
+		add_line(pages, STYLE_BAD, "Verdicts", "- (of mappings: the policy is of another version)");
 	add_line(pages, STYLE_PLAIN, "Uptime",
 		 row_number(status, "uptime", &seconds) ? duration_text(seconds, text) : NULL);
 	add_value(pages, status, "Version", "version");
@@ -214,7 +263,7 @@ void fill_health(struct ui *ui)
 	if (ui->player && ui->world->has_ledger)
 		fill_replay(ui, pages);
 	else if (ui->world->status)
-		fill_live(pages, ui->world->status);
+		fill_live(pages, ui->world);
 	else
 		pages_add(pages, STYLE_FAINT, 0, "Nothing is known of the daemon yet.");
 }

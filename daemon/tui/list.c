@@ -45,11 +45,16 @@ static uint64_t hash_text(const char *text)
 }
 
 /* Which cells name the group of a row: the device; or process id and name. */
-static const char *group_title(const struct list *list, const struct sheet_row *row, char *out, size_t size)
+static const char *group_title(const struct list *list, const struct sheet_row *row, size_t i, char *out,
+			       size_t size)
 {
 	const struct view *view = list->sheet->view;
 	int first, second;
 
+	if (list->tree == TREE_PROCESS && list->processes)
+		return list->processes(list->userdata, row, i, out, size);
+	if (i > 0)
+		return NULL;
 	if (list->tree == TREE_DEVICE) {
 		first = sheet_column(view, "DEVICE", 6);
 		snprintf(out, size, "%s",
@@ -57,8 +62,6 @@ static const char *group_title(const struct list *list, const struct sheet_row *
 		return out;
 	}
 	first = sheet_column(view, "PID", 3);
-	if (first < 0)
-		first = sheet_column(view, "PIDS", 4);
 	if (first < 0)
 		first = sheet_column(view, "OWNER", 5);
 	second = sheet_column(view, "COMMAND", 7);
@@ -179,51 +182,88 @@ static int group_lines(struct list *list, struct titled *titled, size_t n)
 	return 0;
 }
 
+/* Rows with the titles of their groups: once for each. */
+struct titled_rows {
+	struct titled *titled;
+	size_t n, allocated;
+};
+
+static int add_titled(struct titled_rows *rows, const struct list_line *line, const char *title)
+{
+	if (rows->n == rows->allocated) {
+		size_t size = rows->allocated ? 2 * rows->allocated : 64;
+		struct titled *larger = reallocarray(rows->titled, size, sizeof(*larger));
+
+		if (!larger)
+			return -ENOMEM;
+		rows->titled = larger;
+		rows->allocated = size;
+	}
+	rows->titled[rows->n] = (struct titled){*line, strdup(title)};
+	return rows->titled[rows->n].title ? (rows->n++, 0) : -ENOMEM;
+}
+
 static int make_tree(struct list *list)
 {
-	const size_t n = list->n_lines;
-	struct titled *titled = calloc(n ? n : 1, sizeof(*titled));
-	char title[256];
-	int r = titled ? 0 : -ENOMEM;
+	struct titled_rows rows = {};
+	const char *title;
+	char text[256];
+	int r = 0;
 
-	for (size_t i = 0; i < n && r == 0; i++) {
-		titled[i].line = list->lines[i];
-		titled[i].title = strdup(group_title(list, list->lines[i].row, title, sizeof(title)));
-		r = titled[i].title ? 0 : -ENOMEM;
-	}
-	if (r == 0 && n)
-		qsort(titled, n, sizeof(*titled), compare_titled);
-	/* No more groups than rows. */
+	for (size_t i = 0; i < list->n_lines && r == 0; i++)
+		for (size_t j = 0;
+		     r == 0 && (title = group_title(list, list->lines[i].row, j, text, sizeof(text))); j++)
+			r = add_titled(&rows, &list->lines[i], title);
+	if (r == 0 && rows.n)
+		qsort(rows.titled, rows.n, sizeof(rows.titled[0]), compare_titled);
+	/* No more groups than rows in them. */
 	if (r == 0)
-		r = reserve(list, 2 * n);
+		r = reserve(list, 2 * rows.n);
 	if (r == 0)
-		r = group_lines(list, titled, n);
-	for (size_t i = 0; titled && i < n; i++)
-		free(titled[i].title);
-	free(titled);
+		r = group_lines(list, rows.titled, rows.n);
+	for (size_t i = 0; i < rows.n; i++)
+		free(rows.titled[i].title);
+	free(rows.titled);
 	if (r < 0)
 		list->n_lines = 0;
 	return r;
 }
 
-/* The selected object where it is now; else what stands at its place. */
+static uint64_t group_of(const struct list *list, size_t line)
+{
+	size_t group = list->lines[line].group;
+
+	return list->tree && group < list->n_groups ? list->groups[group].id : 0;
+}
+
+static void select_line(struct list *list, size_t line)
+{
+	list->cursor = line;
+	list->selected = list->n_lines ? list->lines[line].id : 0;
+	list->selected_group = list->n_lines ? group_of(list, line) : 0;
+}
+
+/* The selected object where it is now, in the same group if it is in several; else what stands at its place.
+ */
 static void find_selected(struct list *list)
 {
-	size_t n = list->n_lines;
+	size_t n = list->n_lines, found = n;
 
 	if (list->tail && n) {
-		list->cursor = n - 1;
-		list->selected = list->lines[n - 1].id;
+		select_line(list, n - 1);
 		return;
 	}
-	for (size_t i = 0; list->selected && i < n; i++)
-		if (list->lines[i].id == list->selected) {
-			list->cursor = i;
-			return;
-		}
-	if (list->cursor >= n)
-		list->cursor = n ? n - 1 : 0;
-	list->selected = n ? list->lines[list->cursor].id : 0;
+	for (size_t i = 0; list->selected && i < n; i++) {
+		if (list->lines[i].id != list->selected)
+			continue;
+		if (found == n || group_of(list, i) == list->selected_group)
+			found = i;
+		if (!list->tree || group_of(list, i) == list->selected_group)
+			break;
+	}
+	if (found == n)
+		found = list->cursor < n ? list->cursor : n ? n - 1 : 0;
+	select_line(list, found);
 }
 
 int list_update(struct list *list)
@@ -256,8 +296,7 @@ void list_go(struct list *list, size_t line)
 {
 	size_t n = list->n_lines;
 
-	list->cursor = line < n ? line : n ? n - 1 : 0;
-	list->selected = n ? list->lines[list->cursor].id : 0;
+	select_line(list, line < n ? line : n ? n - 1 : 0);
 	list->tail = list->tail && n && list->cursor == n - 1;
 }
 
@@ -326,7 +365,7 @@ bool list_shut(struct list *list, bool shut)
 	if (!list->tree || list->cursor >= list->n_lines)
 		return false;
 	group = &list->groups[list->lines[list->cursor].group];
-	list->selected = group->id;
+	list->selected = list->selected_group = group->id;
 	if (group->shut != shut)
 		set_shut(list, group->id, shut);
 	return true;

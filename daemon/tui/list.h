@@ -20,6 +20,10 @@ struct list_line {
 	bool last;                   /* of its group */
 };
 
+/* Names a group that a row is in: @i counts them from 0. NULL: there is no such one. */
+typedef const char *(*list_grouper)(void *userdata, const struct sheet_row *row, size_t i, char *out,
+				    size_t size);
+
 /* Groups that are shut. When there are more the oldest one opens. */
 #define LIST_SHUT_MAX 256
 
@@ -31,9 +35,11 @@ struct list {
 	int hidden; /* column that says nothing here; -1: none */
 	bool descending;
 	enum list_tree tree;
-	bool all;         /* also what is no longer live: columns of FIELD_ALL */
-	bool hides_faint; /* without `all` */
-	bool tail;        /* the last line stays selected while lines are added */
+	list_grouper processes; /* of TREE_PROCESS, of rows that are of several; NULL: the columns tell */
+	void *userdata;         /* for it */
+	bool all;               /* also what is no longer live: columns of FIELD_ALL */
+	bool hides_faint;       /* without `all` */
+	bool tail;              /* the last line stays selected while lines are added */
 
 	struct list_line *lines;
 	size_t n_lines, allocated;
@@ -49,11 +55,12 @@ struct list {
 	uint64_t shut[LIST_SHUT_MAX];
 	size_t n_shut;
 
-	uint64_t selected; /* identity; 0: none */
-	size_t cursor;     /* where it is, or was when it went */
-	size_t top, first; /* first line and first column shown */
-	int page;          /* lines that fit, as of the last drawing */
-	int drawn_row;     /* of the title line on the screen, as of the last drawing */
+	uint64_t selected;       /* identity; 0: none */
+	uint64_t selected_group; /* .. of its group, as a row may be in several; 0: none */
+	size_t cursor;           /* where it is, or was when it went */
+	size_t top, first;       /* first line and first column shown */
+	int page;                /* lines that fit, as of the last drawing */
+	int drawn_row;           /* of the title line on the screen, as of the last drawing */
 	uint16_t widths[TABLE_COLUMNS_MAX];
 	/* Where columns begin and end on the screen as of the last drawing, for the mouse; -1: not there. */
 	int begins[TABLE_COLUMNS_MAX], ends[TABLE_COLUMNS_MAX];

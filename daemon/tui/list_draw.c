@@ -46,6 +46,8 @@ static enum style cell_style(const struct field *field, const char *text)
 		return STYLE_BAD;
 	if (column_is_type(field))
 		return type_style(text);
+	if (field->key && strcmp(field->key, "event") == 0)
+		return strcmp(text, "denied") == 0 || strcmp(text, "lost") == 0 ? STYLE_BAD : STYLE_PLAIN;
 	if (field->key && strcmp(field->key, "severity") == 0)
 		return strcmp(text, "low") == 0 ? STYLE_WARN : STYLE_BAD;
 	if (field->key && strcmp(field->key, "conflicts") == 0)

@@ -1,57 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "cleanup.h"
 #include "cli/spawn.h"
-#include "cli/text.h"
-#include "cli/value.h"
-#include "tui/live.h"
+#include "tui/live_internal.h"
 #include "vfiowatch/bus.h"
 
-#define MSEC 1000ULL
+/* Between two calls of the same kind without any sign of a change. */
+#define STATUS_USEC     (2000 * MSEC)
+#define FINDINGS_USEC   (10000 * MSEC)
+#define RETRY_LAST_USEC (2000 * MSEC)
 
-/* Between two calls of the same kind, at least; and how often at most without any sign of a change. */
-#define RECORDS_USEC       (50 * MSEC)
-#define STATUS_USEC        (2000 * MSEC)
-#define STATUS_SOON_USEC   (250 * MSEC)
-#define FINDINGS_SOON_USEC (200 * MSEC)
-#define FINDINGS_USEC      (10000 * MSEC)
-#define RETRY_FIRST_USEC   (200 * MSEC)
-#define RETRY_LAST_USEC    (2000 * MSEC)
+/* Until what is said of a private daemon that ended is drawn. */
+#define OBITUARY_USEC (250 * MSEC)
 
-/* Longer than the daemon holds back a call. */
-#define CALL_USEC (BUS_WAIT_USEC + 40000 * MSEC)
+/* What takes longer is told: a daemon that is busy, stopped, or behind a connection that hangs. */
+#define SILENCE_USEC (10000 * MSEC)
+#define SUSPECT_USEC (1000 * MSEC)
 
-/* Rows of one list that are taken at most. */
-#define LIST_ROWS_MAX 65536
-
-/* One kind of call; at most one of each is under way. */
-enum call_kind { CALL_STATE, CALL_RECORDS, CALL_STATUS, CALL_CONFLICTS, CALL_LINT, CALL_EXPLAIN, CALLS };
-
-struct call {
-	sd_bus_slot *slot;
-	uint64_t due_usec; /* UINT64_MAX: when something asks for it */
-	uint64_t last_usec;
-	struct json_object *rows; /* pages of a list so far */
-	uint64_t after;
-};
-
-struct live {
-	struct client *client;
-	const struct options *options;
-	struct world *world;
-	struct call calls[CALLS];
-	uint64_t cursor, retry_usec, retry_at_usec, now_usec;
-	bool connected, has_state, frozen, all, news;
-	bool has_status, has_findings;
-	char why[256]; /* the daemon is away: not empty until that was noted */
-	live_explained explained;
-	void *userdata;
-};
+/* Events that are asked for of what was before. */
+#define HISTORY_MAX 1024
 
 struct live *live_new(struct client *client, const struct options *options, struct world *world)
 {
@@ -87,13 +58,13 @@ struct live *live_free(struct live *live)
 	return NULL;
 }
 
-static void lose(struct live *live, const char *why)
+void live_lose(struct live *live, const char *why)
 {
 	if (!live->why[0])
 		snprintf(live->why, sizeof(live->why), "%.*s", (int)sizeof(live->why) - 1, why);
 }
 
-static void soon(struct live *live, enum call_kind kind, uint64_t usec)
+void live_soon(struct live *live, enum call_kind kind, uint64_t usec)
 {
 	struct call *call = &live->calls[kind];
 	uint64_t due = call->last_usec + usec;
@@ -104,237 +75,52 @@ static void soon(struct live *live, enum call_kind kind, uint64_t usec)
 		call->due_usec = due;
 }
 
-/* False: @answer is an error. One that means that there is no daemon is noted. */
-static bool check(struct live *live, sd_bus_message *answer)
+/* Also if the daemon is another one meanwhile. */
+bool live_is_held(const struct live *live, enum call_kind kind)
 {
-	static const char *const gone[] = {
-		SD_BUS_ERROR_SERVICE_UNKNOWN, SD_BUS_ERROR_NAME_HAS_NO_OWNER, SD_BUS_ERROR_DISCONNECTED,
-		SD_BUS_ERROR_NO_SERVER,       SD_BUS_ERROR_NO_REPLY,          SD_BUS_ERROR_TIMEOUT,
-		SD_BUS_ERROR_ACCESS_DENIED,
-	};
-	const sd_bus_error *error = sd_bus_message_get_error(answer);
-
-	live->news = true;
-	if (!error)
-		return true;
-	for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++)
-		if (sd_bus_error_has_name(error, gone[i]))
-			lose(live, i + 1 == sizeof(gone) / sizeof(gone[0]) ? "access denied"
-									   : "the daemon is gone");
-	if (sd_bus_is_open(live->client->bus) <= 0)
-		lose(live, "the connection ended");
-	return false;
+	if (!live->frozen)
+		return false;
+	return kind == CALL_RECORDS || kind == CALL_CONFLICTS || kind == CALL_LINT ||
+	       (live->world->has_ledger &&
+		(kind == CALL_STATE || kind == CALL_HISTORY || kind == CALL_POLICY));
 }
 
-/* An answer that is not understood is no reason to go on with the rest. */
-static void take(struct live *live, enum world_outcome outcome)
-{
-	if (outcome == WORLD_BAD)
-		lose(live, "the daemon's answer is not understood");
-	else if (outcome == WORLD_MEMORY)
-		lose(live, "out of memory");
-}
-
-static void after_records(struct live *live)
-{
-	if (live->world->findings_due)
-		soon(live, CALL_CONFLICTS, FINDINGS_SOON_USEC);
-	if (live->world->lint_due)
-		soon(live, CALL_LINT, FINDINGS_SOON_USEC);
-	soon(live, CALL_STATUS, STATUS_SOON_USEC);
-	live->world->findings_due = live->world->lint_due = false;
-}
-
-static void take_state(struct live *live, sd_bus_message *answer)
-{
-	const void *data;
-	size_t size;
-
-	if (sd_bus_message_read(answer, "t", &live->cursor) < 0 ||
-	    sd_bus_message_read_array(answer, 'y', &data, &size) < 0) {
-		take(live, WORLD_BAD);
-		return;
+/* The handler of one kind of call. */
+#define HANDLER(name, kind)                                                                                  \
+	static int name(sd_bus_message *answer, void *userdata, sd_bus_error *error)                         \
+	{                                                                                                    \
+		(void)error;                                                                                 \
+		return live_answered(userdata, kind, answer);                                                \
 	}
-	take(live, world_take_state(live->world, data, size));
-	if (live->why[0])
-		return;
-	live->has_state = true;
-	live->retry_usec = RETRY_FIRST_USEC;
-	world_found(live->world);
-	after_records(live);
-	soon(live, CALL_RECORDS, 0);
-}
 
-static void take_records(struct live *live, sd_bus_message *answer)
-{
-	uint64_t cursor, skipped;
-	const void *data;
-	size_t size;
-
-	if (sd_bus_message_read(answer, "tt", &cursor, &skipped) < 0 ||
-	    sd_bus_message_read_array(answer, 'y', &data, &size) < 0) {
-		take(live, WORLD_BAD);
-		return;
-	}
-	/* It is asked for again afterwards. */
-	if (live->frozen) {
-		soon(live, CALL_RECORDS, 0);
-		return;
-	}
-	live->cursor = cursor;
-	take(live, world_take_records(live->world, skipped, data, size));
-	/* What was missed is in the state of now. */
-	if (skipped)
-		soon(live, CALL_STATE, 0);
-	else
-		soon(live, CALL_RECORDS, size ? RECORDS_USEC : 0);
-	if (size || skipped)
-		after_records(live);
-}
-
-static void take_status(struct live *live, sd_bus_message *answer)
-{
-	const char *text;
-
-	if (sd_bus_message_read(answer, "s", &text) < 0)
-		take(live, WORLD_BAD);
-	else
-		take(live, world_take_status(live->world, text));
-	live->has_status = true;
-}
-
-/* One page of a list. */
-static void take_page(struct live *live, enum call_kind kind, sd_bus_message *answer)
-{
-	struct call *call = &live->calls[kind];
-	struct json_object *last = NULL;
-	const char *text;
-	size_t n = 0;
-	int r = sd_bus_message_enter_container(answer, 'a', "s");
-
-	if (!call->rows)
-		call->rows = json_object_new_array();
-	while (call->rows && r >= 0 && (r = sd_bus_message_read(answer, "s", &text)) > 0) {
-		struct json_object *row = parse_row(text);
-
-		if (!row || json_object_array_add(call->rows, row) < 0) {
-			json_object_put(row);
-			r = -EBADMSG;
-			break;
-		}
-		last = row;
-		n++;
-	}
-	if (r < 0 || !call->rows) {
-		take(live, WORLD_BAD);
-		return;
-	}
-	if (n == BUS_ROWS_MAX && row_number(last, "id", &call->after) &&
-	    json_object_array_length(call->rows) < LIST_ROWS_MAX) {
-		call->due_usec = live->now_usec;
-		return;
-	}
-	call->after = 0;
-	take(live,
-	     world_take_rows(live->world, kind == CALL_CONFLICTS ? ROWS_CONFLICTS : ROWS_LINT, call->rows));
-	call->rows = NULL;
-	live->has_findings = true;
-}
-
-static void take_explanation(struct live *live, sd_bus_message *answer)
-{
-	struct json_object *object = NULL;
-	const char *text;
-
-	if (sd_bus_message_read(answer, "s", &text) >= 0)
-		object = parse_row(text);
-	live->explained(live->userdata, object, "the daemon's answer is not understood");
-	json_object_put(object);
-}
-
-static int on_answer(struct live *live, enum call_kind kind, sd_bus_message *answer)
-{
-	struct call *call = &live->calls[kind];
-	const sd_bus_error *error = sd_bus_message_get_error(answer);
-
-	call->slot = sd_bus_slot_unref(call->slot);
-	if (!check(live, answer)) {
-		if (kind == CALL_EXPLAIN)
-			live->explained(live->userdata, NULL, error->message ? error->message : error->name);
-		else
-			lose(live, error->message ? error->message : error->name);
-		return 1;
-	}
-	switch (kind) {
-	case CALL_STATE:
-		take_state(live, answer);
-		break;
-	case CALL_RECORDS:
-		take_records(live, answer);
-		break;
-	case CALL_STATUS:
-		take_status(live, answer);
-		break;
-	case CALL_EXPLAIN:
-		take_explanation(live, answer);
-		break;
-	default:
-		take_page(live, kind, answer);
-		break;
-	}
-	return 1;
-}
-
-static int on_state(sd_bus_message *answer, void *userdata, sd_bus_error *error)
-{
-	(void)error;
-	return on_answer(userdata, CALL_STATE, answer);
-}
-
-static int on_records(sd_bus_message *answer, void *userdata, sd_bus_error *error)
-{
-	(void)error;
-	return on_answer(userdata, CALL_RECORDS, answer);
-}
-
-static int on_status(sd_bus_message *answer, void *userdata, sd_bus_error *error)
-{
-	(void)error;
-	return on_answer(userdata, CALL_STATUS, answer);
-}
-
-static int on_conflicts(sd_bus_message *answer, void *userdata, sd_bus_error *error)
-{
-	(void)error;
-	return on_answer(userdata, CALL_CONFLICTS, answer);
-}
-
-static int on_lint(sd_bus_message *answer, void *userdata, sd_bus_error *error)
-{
-	(void)error;
-	return on_answer(userdata, CALL_LINT, answer);
-}
-
-static int on_explanation(sd_bus_message *answer, void *userdata, sd_bus_error *error)
-{
-	(void)error;
-	return on_answer(userdata, CALL_EXPLAIN, answer);
-}
+HANDLER(on_state, CALL_STATE)
+HANDLER(on_history, CALL_HISTORY)
+HANDLER(on_records, CALL_RECORDS)
+HANDLER(on_status, CALL_STATUS)
+HANDLER(on_policy, CALL_POLICY)
+HANDLER(on_conflicts, CALL_CONFLICTS)
+HANDLER(on_lint, CALL_LINT)
+HANDLER(on_explanation, CALL_EXPLAIN)
 
 static const struct {
 	const char *member;
 	sd_bus_message_handler_t handler;
 } members[CALLS] = {
-	[CALL_STATE] = {"ReadState", on_state},   [CALL_RECORDS] = {"ReadRecords", on_records},
-	[CALL_STATUS] = {"GetStatus", on_status}, [CALL_CONFLICTS] = {"ListConflicts", on_conflicts},
-	[CALL_LINT] = {"ListLint", on_lint},      [CALL_EXPLAIN] = {"Explain", on_explanation},
+	[CALL_STATE] = {"ReadState", on_state},       [CALL_HISTORY] = {"ReadEvents", on_history},
+	[CALL_RECORDS] = {"ReadRecords", on_records}, [CALL_STATUS] = {"GetStatus", on_status},
+	[CALL_POLICY] = {"GetPolicy", on_policy},     [CALL_CONFLICTS] = {"ListConflicts", on_conflicts},
+	[CALL_LINT] = {"ListLint", on_lint},          [CALL_EXPLAIN] = {"Explain", on_explanation},
 };
 
 static int append_arguments(struct live *live, enum call_kind kind, sd_bus_message *message)
 {
+	uint64_t from;
 	int r;
 
 	switch (kind) {
+	case CALL_HISTORY:
+		from = live->cursor > HISTORY_MAX ? live->cursor - HISTORY_MAX : 1;
+		return sd_bus_message_append(message, "tub", from, (uint32_t)(live->cursor - from), false);
 	case CALL_RECORDS:
 		return sd_bus_message_append(message, "tub", live->cursor, BUS_ROWS_MAX, true);
 	case CALL_CONFLICTS:
@@ -352,10 +138,10 @@ static void start(struct live *live, enum call_kind kind, sd_bus_message *messag
 {
 	struct call *call = &live->calls[kind];
 	int r = sd_bus_call_async(live->client->bus, &call->slot, message, members[kind].handler, live,
-				  CALL_USEC);
+				  CLIENT_USEC);
 
 	if (r < 0)
-		lose(live, "the connection ended");
+		live_lose(live, "the connection ended");
 	call->last_usec = live->now_usec;
 	call->due_usec = UINT64_MAX;
 	if (kind == CALL_STATUS)
@@ -370,11 +156,11 @@ static void make_call(struct live *live, enum call_kind kind)
 	struct failure failure = {};
 
 	if (client_method(live->client, &message, members[kind].member, &failure) != EXIT_OK) {
-		lose(live, failure.text);
+		live_lose(live, failure.text);
 		return;
 	}
 	if (append_arguments(live, kind, message) < 0)
-		lose(live, "out of memory");
+		live_lose(live, "out of memory");
 	else
 		start(live, kind, message);
 }
@@ -396,11 +182,11 @@ void live_explain(struct live *live, const char *const *words, live_explained do
 		start(live, CALL_EXPLAIN, message);
 }
 
-static int64_t wall_ns(void)
+static int64_t clock_ns(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(clock, &now);
 	return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
@@ -410,9 +196,9 @@ static void note_loss(struct live *live)
 
 	end_calls(live);
 	live->client->bus = sd_bus_close_unref(live->client->bus);
-	live->connected = live->has_state = false;
+	live->connected = live->has_state = live->has_policy = false;
 	live->news = true;
-	world_lost(live->world, wall_ns(), live->why);
+	world_lost(live->world, clock_ns(CLOCK_REALTIME), live->why);
 	live->why[0] = '\0';
 	live->retry_at_usec = live->now_usec + live->retry_usec;
 	live->retry_usec = 2 * live->retry_usec > RETRY_LAST_USEC ? RETRY_LAST_USEC : 2 * live->retry_usec;
@@ -420,24 +206,69 @@ static void note_loss(struct live *live)
 		live->explained(live->userdata, NULL, "the daemon is gone");
 }
 
+/* A private daemon that ended is started anew; that takes seconds, so it is told before. */
+static bool replace_private(struct live *live)
+{
+	struct world *world = live->world;
+
+	if (!live->client->spawn)
+		return true;
+	if (live->obituary) {
+		live->obituary = false;
+		live->client->spawn = spawn_stop(live->client->spawn);
+		return true;
+	}
+	if (!spawn_ended(live->client->spawn, world->link_text, sizeof(world->link_text)))
+		snprintf(world->link_text, sizeof(world->link_text), "the private daemon does not answer");
+	snprintf(world->alarm, sizeof(world->alarm), "%.160s: starting another", world->link_text);
+	live->obituary = live->news = true;
+	live->retry_at_usec = live->now_usec + OBITUARY_USEC;
+	return false;
+}
+
 static void reconnect(struct live *live)
 {
 	struct failure failure = {};
 
-	/* A private daemon that ended is started anew. */
-	live->client->spawn = spawn_stop(live->client->spawn);
+	if (!replace_private(live))
+		return;
 	if (client_connect(live->client, live->options, &failure) != EXIT_OK) {
-		lose(live, failure.text);
+		live_lose(live, failure.text);
 		note_loss(live);
 		return;
 	}
 	live->connected = true;
+	live->suspect = false;
+	live->now_usec =
+		(uint64_t)clock_ns(CLOCK_MONOTONIC) / 1000; /* a private daemon takes its time to start */
 	live->calls[CALL_STATE].due_usec = live->calls[CALL_STATUS].due_usec = 0;
+}
+
+/* Returns when to look again. */
+static uint64_t watch_silence(struct live *live)
+{
+	const struct call *call = &live->calls[CALL_STATUS];
+
+	if (!call->slot)
+		return UINT64_MAX;
+	if (live->now_usec < call->last_usec + SILENCE_USEC)
+		return call->last_usec + SILENCE_USEC;
+	/* It may be us who did not listen, while suspended: what came meanwhile is read first. */
+	if (!live->suspect) {
+		live->suspect = true;
+		return live->now_usec + SUSPECT_USEC;
+	}
+	if (live->world->link == LINK_LIVE) {
+		world_silent(live->world,
+			     clock_ns(CLOCK_REALTIME) - (int64_t)(live->now_usec - call->last_usec) * 1000);
+		live->news = true;
+	}
+	return UINT64_MAX;
 }
 
 uint64_t live_tick(struct live *live, uint64_t now_usec)
 {
-	uint64_t due = UINT64_MAX;
+	uint64_t due = UINT64_MAX, silent;
 
 	live->now_usec = now_usec;
 	if (live->why[0])
@@ -449,19 +280,23 @@ uint64_t live_tick(struct live *live, uint64_t now_usec)
 	for (enum call_kind kind = 0; kind < CALLS && !live->why[0]; kind++) {
 		struct call *call = &live->calls[kind];
 
-		if (call->slot || (kind == CALL_RECORDS && !live->has_state) ||
-		    (live->frozen && (kind == CALL_RECORDS || kind == CALL_CONFLICTS || kind == CALL_LINT)))
+		if (call->slot || (kind == CALL_RECORDS && !(live->has_state && live->has_history)) ||
+		    live_is_held(live, kind))
 			continue;
 		if (call->due_usec <= now_usec)
 			make_call(live, kind);
 		else if (call->due_usec < due)
 			due = call->due_usec;
 	}
+	silent = watch_silence(live);
+	if (silent < due)
+		due = silent;
 	return live->why[0] ? now_usec : due;
 }
 
 void live_freeze(struct live *live, bool frozen)
 {
+	live->thawed = live->thawed || (live->frozen && !frozen);
 	live->frozen = frozen;
 }
 
@@ -470,7 +305,7 @@ void live_all_findings(struct live *live, bool all)
 	if (live->all == all)
 		return;
 	live->all = all;
-	soon(live, CALL_CONFLICTS, 0);
+	live_soon(live, CALL_CONFLICTS, 0);
 }
 
 bool live_news(struct live *live)
@@ -483,5 +318,6 @@ bool live_news(struct live *live)
 
 bool live_complete(const struct live *live)
 {
-	return live->has_state && live->has_status && live->has_findings;
+	return live->has_state && live->has_status && live->has_findings && live->has_policy &&
+	       !live->calls[CALL_POLICY].slot && live->calls[CALL_POLICY].due_usec == UINT64_MAX;
 }

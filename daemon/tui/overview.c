@@ -175,10 +175,14 @@ static void bytes_text(const uint64_t bytes[MEMTYPE_TYPES], char *out, size_t si
 
 static void owner_text(const struct process *process, char *out, size_t size)
 {
+	enum machine_source source;
+	const char *machine = process ? process_machine(process, &source) : NULL;
+
 	if (!process)
 		snprintf(out, size, "-");
-	else if (process->machine[0])
-		snprintf(out, size, "%.64s (%.16s %" PRIu64 ")", process->machine, process->comm,
+	else if (machine)
+		snprintf(out, size, "%s%.127s (%.16s %" PRIu64 ")",
+			 source == MACHINE_COMMAND_LINE ? "claim:" : "", machine, process->comm,
 			 process->key.tgid);
 	else
 		snprintf(out, size, "%.16s %" PRIu64, process->comm[0] ? process->comm : "-",

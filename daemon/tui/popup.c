@@ -140,10 +140,10 @@ static void draw_hints(struct ui *ui, const struct area *area)
 
 	for (size_t i = 0; i < 2; i++)
 		at = draw_hint(area, at, &general[i]);
-	for (size_t i = 0; ui->player && i < 4; i++)
-		at = draw_hint(area, at, &replay[i]);
 	for (size_t i = 0; ui->screen == SCREEN_DEVICE && i < 5; i++)
 		at = draw_hint(area, at, &strip[i]);
+	for (size_t i = 0; ui->player && i < 4; i++)
+		at = draw_hint(area, at, &replay[i]);
 	for (size_t i = 0; ui->screen != SCREEN_HEALTH && i < 7; i++)
 		at = draw_hint(area, at, &list[i]);
 	if (!ui->player)

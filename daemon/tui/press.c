@@ -25,11 +25,7 @@ static void open_sort(struct ui *ui)
 
 static void next_tree(struct ui *ui, struct list *list)
 {
-	enum list_tree tree = (list->tree + 1) % TREES;
-
-	if (list->sheet->view == &finding_view && tree == TREE_PROCESS)
-		tree = TREE_NONE; /* a finding has several */
-	list_set_tree(list, tree);
+	list_set_tree(list, (list->tree + 1) % TREES);
 	ui->seen[SCREEN_OVERVIEW].made = false; /* its rows are others in a tree */
 }
 

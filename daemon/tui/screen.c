@@ -50,6 +50,19 @@ static uint64_t conflicts(const struct ui *ui)
 	return active;
 }
 
+/* Requests that the enforcer denied. */
+static uint64_t denied_requests(const struct ui *ui)
+{
+	struct ledger_counts counts;
+
+	if (ui->world->live)
+		return number_of(ui->world->status, "denied");
+	if (!ui->world->has_ledger)
+		return 0;
+	ledger_counts(ui->world->ledger.model.ledger, &counts);
+	return counts.requests_denied;
+}
+
 /* "13:59:20.7": of a time since boot in the clock of the capture. */
 static const char *time_of_day(const struct ui *ui, uint64_t boottime_ns, char out[WHEN_TEXT_MAX])
 {
@@ -64,52 +77,83 @@ static int put_replay(const struct ui *ui, const struct area *area, int at)
 {
 	const struct player *player = ui->player;
 	bool narrow = area->columns < 60;
-	char time[WHEN_TEXT_MAX], speed[16];
+	char time[WHEN_TEXT_MAX], speed[16], position[64] = "";
 
+	/* What is wrong needs the room more. */
+	if (!narrow || (!lost_events(ui) && !conflicts(ui)))
+		snprintf(position, sizeof(position), " %" PRIu64 "/%" PRIu64, player->position,
+			 player->n_events);
 	if (player->speed < 0)
 		snprintf(speed, sizeof(speed), "1/%d", 1 << -player->speed);
 	else
 		snprintf(speed, sizeof(speed), "%d", 1 << player->speed);
-	return area_printf(
-		area, 0, at, (struct pen){STYLE_WARN, 0}, "%s %s%sx %.*s %" PRIu64 "/%" PRIu64 "%s",
-		grid_symbol(area->grid, player->playing ? SYMBOL_PLAY : SYMBOL_PAUSE),
-		narrow ? "" : "REPLAY ", speed, narrow ? 8 : 15, time_of_day(ui, player->at_ns, time),
-		player->position, player->n_events, player->ended ? " END" : "");
+	return area_printf(area, 0, at, (struct pen){STYLE_WARN, 0}, "%s %s%sx %.*s%s%s",
+			   grid_symbol(area->grid, player->playing ? SYMBOL_PLAY : SYMBOL_PAUSE),
+			   narrow ? "" : "REPLAY ", speed, narrow ? 8 : 15,
+			   time_of_day(ui, player->at_ns, time), position, player->ended ? " END" : "");
+}
+
+/* The daemon is or was away: since when, and that what is shown is no longer sure. */
+static int put_lost(const struct ui *ui, const struct area *area, int at)
+{
+	const struct pen pen = {STYLE_BAD, GLYPH_REVERSE};
+	bool narrow = area->columns < 60, gone = ui->world->link == LINK_LOST;
+	char text[WHEN_TEXT_MAX], *time;
+
+	when_text(ui->world->lost_at_ns, text);
+	*strchrnul(text, '.') = '\0';
+	time = strchr(text, ' ');
+	time = time ? time + 1 : text;
+	if (ui->world->link == LINK_BACK)
+		return area_printf(area, 0, at, pen, narrow ? "STALE %s" : "STALE SINCE %s", time);
+	return area_printf(area, 0, at, pen, narrow ? "%s %s, STALE, %s" : "%s since %s: STALE, %s",
+			   gone ? "DAEMON GONE" : "NO ANSWER", time, gone ? "retrying" : "waiting");
 }
 
 /* What must be seen first: whether this is the truth of now. */
 static int put_link(const struct ui *ui, const struct area *area, int at)
 {
-	char text[WHEN_TEXT_MAX], *time;
+	const struct pen warn = {STYLE_WARN, GLYPH_REVERSE};
+	int lost = 0;
 
 	if (ui->player)
 		return put_replay(ui, area, at);
-	if (ui->world->link == LINK_LOST) {
-		when_text(ui->world->lost_at_ns, text);
-		*strchrnul(text, '.') = '\0';
-		time = strchr(text, ' ');
-		return area_printf(area, 0, at, (struct pen){STYLE_BAD, GLYPH_REVERSE}, "STALE since %s",
-				   time ? time + 1 : text);
-	}
+	if (world_is_stale(ui->world))
+		lost = put_lost(ui, area, at);
 	if (ui->frozen)
-		return area_put(area, 0, at, area->columns - at, (struct pen){STYLE_WARN, GLYPH_REVERSE},
-				"FROZEN");
+		return lost + area_put(area, 0, at + lost, area->columns - at - lost, warn,
+				       lost ? " FROZEN" : "FROZEN");
+	if (lost)
+		return lost;
 	return area_put(area, 0, at, area->columns - at, (struct pen){STYLE_GOOD, 0},
 			ui->world->has_ledger ? "LIVE" : "CONNECTING");
 }
 
-static int put_count(const struct area *area, int at, enum style style, uint64_t n, const char *what)
+/* What finds no room is left out: half a number misleads. */
+static int put_words(const struct area *area, int at, enum style style, const char *words)
 {
-	return area_printf(area, 0, at, (struct pen){style, 0}, "  %" PRIu64 " %s%s", n, what,
-			   n == 1 ? "" : "s");
+	if (at + grid_text_width(area->grid, words) > area->columns)
+		return at;
+	return at + area_put(area, 0, at, area->columns - at, (struct pen){style, 0}, words);
+}
+
+static int put_count(const struct area *area, int at, enum style style, uint64_t n, const char *what,
+		     const char *plural)
+{
+	char words[64];
+
+	snprintf(words, sizeof(words), "  %" PRIu64 " %s%s", n, what, n == 1 ? "" : plural);
+	return put_words(area, at, style, words);
 }
 
 static void draw_header(const struct ui *ui, const struct area *area)
 {
 	struct json_object *status = ui->world->status, *degraded = row_value(status, "degraded");
 	const char *mode = row_string(status, "mode");
-	uint64_t lost = lost_events(ui), active = conflicts(ui);
+	uint64_t lost = lost_events(ui), active = conflicts(ui), denied = denied_requests(ui);
+	uint64_t would = number_of(status, "would_denied");
 	struct ledger_counts counts = {};
+	char words[64];
 	int at = area_put(area, 0, 0, area->columns, (struct pen){STYLE_TITLE, 0},
 			  area->columns < 60 ? "" : "vfiowatch ");
 
@@ -117,33 +161,38 @@ static void draw_header(const struct ui *ui, const struct area *area)
 		at += area_printf(area, 0, at, (struct pen){STYLE_PLAIN, 0}, "%s ", ui->host);
 	at += put_link(ui, area, at);
 	if (lost)
-		at += area_printf(area, 0, at, (struct pen){STYLE_BAD, 0}, "  %" PRIu64 " LOST", lost);
+		at = put_count(area, at, STYLE_BAD, lost, "LOST", "");
+	if (denied)
+		at = put_count(area, at, STYLE_BAD, denied, "denied", "");
+	if (would)
+		at = put_count(area, at, STYLE_WARN, would, "would-deny", "");
 	if (active)
-		at += put_count(area, at, STYLE_BAD, active, "conflict");
+		at = put_count(area, at, STYLE_BAD, active, "conflict", "s");
 	if (json_object_is_type(degraded, json_type_array) && json_object_array_length(degraded))
-		at += area_put(area, 0, at, area->columns - at, (struct pen){STYLE_BAD, 0}, "  DEGRADED");
-	if (ui->world->link == LINK_LOST) {
-		area_printf(area, 0, at, (struct pen){STYLE_BAD, 0}, "  %s", ui->world->link_text);
+		at = put_words(area, at, STYLE_BAD, "  DEGRADED");
+	if (!ui->world->has_ledger)
 		return;
+	ledger_counts(ui->world->ledger.model.ledger, &counts);
+	at = put_count(area, at, STYLE_PLAIN, counts.mappings, "mapping", "s");
+	at = put_count(area, at, STYLE_PLAIN, counts.devices, "device", "s");
+	if (mode) {
+		snprintf(words, sizeof(words), "  %.16s", mode);
+		put_words(area, at, STYLE_PLAIN, words);
 	}
-	if (ui->world->has_ledger)
-		ledger_counts(ui->world->ledger.model.ledger, &counts);
-	at += put_count(area, at, STYLE_PLAIN, counts.mappings, "mapping");
-	at += put_count(area, at, STYLE_PLAIN, counts.devices, "device");
-	if (mode)
-		area_printf(area, 0, at, (struct pen){STYLE_PLAIN, 0}, "  %s", mode);
 }
 
-/* What is special about this list. */
-static void list_state(struct ui *ui, char *out, size_t size)
+/* What is special about this list; where there is little room only where in it one is. */
+static void list_state(struct ui *ui, int columns, char *out, size_t size)
 {
 	static const char *const trees[TREES] = {"", "by device ", "by process "};
 	const struct list *list = ui_list(ui);
+	bool wide = columns >= 60;
 
 	out[0] = '\0';
 	if (list)
-		snprintf(out, size, "%s%s%s%s%zu/%zu", list->filter.text, list->filter.n_terms ? " " : "",
-			 trees[list->tree], list->all ? "all " : "", list->n_lines ? list->cursor + 1 : 0,
+		snprintf(out, size, "%s%s%s%s%s%zu/%zu", wide && world_is_stale(ui->world) ? "STALE " : "",
+			 list->filter.text, list->filter.n_terms ? " " : "", wide ? trees[list->tree] : "",
+			 wide && list->all ? "all " : "", list->n_lines ? list->cursor + 1 : 0,
 			 list->n_lines);
 }
 
@@ -168,7 +217,7 @@ static void draw_tabs(struct ui *ui, const struct area *area)
 	char state[FILTER_TEXT_MAX + 64];
 	int at = 0, letters = 8, width;
 
-	list_state(ui, state, sizeof(state));
+	list_state(ui, area->columns, state, sizeof(state));
 	width = grid_text_width(area->grid, state);
 	while (letters > 1 && tabs_width(ui, letters) + width > area->columns)
 		letters--;
@@ -226,6 +275,8 @@ void ui_draw(struct ui *ui, struct grid *grid)
 	footer = area_rows(&whole, whole.rows - 1, 1);
 	ui->body = panel;
 	draw_panel(ui, &panel);
+	if (world_is_stale(ui->world))
+		area_fade(&panel);
 	if (ui->popup)
 		draw_popup(ui, &panel);
 	draw_footer(ui, &footer);

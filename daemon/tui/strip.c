@@ -87,6 +87,31 @@ static int add_piece(struct edges *edges, const struct piece *piece, enum memtyp
 	return add_edge(edges, edge);
 }
 
+bool strip_next_piece(const struct ledger *ledger, const struct mapping *mapping, uint64_t *at,
+		      struct piece *ret)
+{
+	uint64_t start = *at > mapping->start ? *at : mapping->start, cursor = start;
+	struct piece piece;
+	bool found;
+
+	if (!mapping->live || mapping_revoked(mapping) || start >= mapping->end)
+		return false;
+	found = mapping_next_piece(ledger, mapping, &cursor, &piece);
+	if (mapping->phys_known && start < (found ? piece.start : mapping->end)) {
+		*ret = (struct piece){
+			.start = start,
+			.end = found ? piece.start : mapping->end,
+			.phys_start = mapping->phys_start + (start - mapping->start),
+			.type = MEMTYPE_UNKNOWN,
+		};
+		*at = ret->end;
+		return true;
+	}
+	*ret = found ? piece : (struct piece){};
+	*at = found ? cursor : mapping->end;
+	return found;
+}
+
 static int collect(struct edges *edges, const struct ledger *ledger, const struct device *device,
 		   uint64_t start, uint64_t end)
 {
@@ -95,10 +120,10 @@ static int collect(struct edges *edges, const struct ledger *ledger, const struc
 
 	DL_FOREACH2 (device->mapping_list, mapping, device_next) {
 		enum memtype requested = ledger_requested(ledger, mapping);
-		uint64_t cursor = 0;
+		uint64_t at = 0;
 		struct piece piece;
 
-		while (r == 0 && !edges->cut && mapping_next_piece(ledger, mapping, &cursor, &piece))
+		while (r == 0 && !edges->cut && strip_next_piece(ledger, mapping, &at, &piece))
 			r = add_piece(edges, &piece, requested, start, end);
 	}
 	return r;

@@ -25,6 +25,11 @@ struct strip {
 	bool cut;
 };
 
+/* mapping_next_piece() with the pieces between of which nothing is known: mapped, with MEMTYPE_UNKNOWN. *at
+ * starts at 0. */
+bool strip_next_piece(const struct ledger *ledger, const struct mapping *mapping, uint64_t *at,
+		      struct piece *ret);
+
 /*
  * The physical bytes [start, end) as @n_cells cells of equal size, whole pages if possible; the last ones may
  * be smaller, or beyond the end. Returns 0 or -ENOMEM. strip_done() in any case.

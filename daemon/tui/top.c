@@ -16,7 +16,9 @@
 
 #include "cleanup.h"
 #include "cli/output.h"
+#include "cli/text.h"
 #include "tui/live.h"
+#include "tui/said.h"
 #include "tui/terminal.h"
 #include "tui/top.h"
 #include "tui/ui.h"
@@ -36,6 +38,7 @@ struct top {
 	struct ui ui;
 	struct grid grid;
 	struct terminal *terminal; /* NULL: --batch */
+	struct said said;
 	bool input, resized, stopped, continued;
 	bool quit;
 	bool dirty; /* what is on the screen is not what is known */
@@ -75,21 +78,39 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 	return 0;
 }
 
+static void not_called(int signo)
+{
+	(void)signo;
+}
+
+/*
+ * SIGTSTP has a handler, which it does not reach: where it has none ncurses ignores it whenever it draws
+ * (_nc_signal_handler() of ncurses/tty/lib_tstp.c), and that takes one away which waits to be read.
+ */
 static enum exit_code watch_terminal(struct top *top, struct failure *failure)
 {
+	const struct sigaction action = {.sa_handler = not_called, .sa_flags = SA_RESTART};
 	sigset_t mask;
 	int r;
 
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGWINCH);
 	sigaddset(&mask, SIGTSTP);
-	if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
+	if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0 || sigaction(SIGTSTP, &action, NULL) < 0)
 		return fail_with(failure, EXIT_FAILED, "cannot block signals: %s", strerror(errno));
 	if ((r = sd_event_add_signal(top->client->event, NULL, SIGWINCH, on_signal, top)) < 0 ||
 	    (r = sd_event_add_signal(top->client->event, NULL, SIGTSTP, on_signal, top)) < 0 ||
 	    (r = sd_event_add_io(top->client->event, NULL, STDIN_FILENO, EPOLLIN, on_input, top)) < 0)
 		return fail_with(failure, EXIT_FAILED, "cannot watch the terminal: %s", strerror(-r));
 	return EXIT_OK;
+}
+
+static void on_said(void *userdata, const char *line)
+{
+	struct top *top = userdata;
+
+	ui_say(&top->ui, true, "%s", line);
+	top->dirty = true;
 }
 
 static void on_explained(void *userdata, struct json_object *answer, const char *error)
@@ -215,6 +236,20 @@ static enum exit_code resize(struct top *top, struct failure *failure)
 	return draw(top, failure);
 }
 
+/* What cannot wait until somebody looks at the right screen. */
+static void tell_alarm(struct top *top)
+{
+	char *safe;
+
+	if (!top->world.alarm[0])
+		return;
+	safe = text_safe(top->world.alarm);
+	if (safe)
+		ui_say(&top->ui, true, "%s", safe);
+	free(safe);
+	top->world.alarm[0] = '\0';
+}
+
 /* Makes time pass; *due: when there is something to do again. */
 static enum exit_code tick(struct top *top, uint64_t *due, struct failure *failure)
 {
@@ -224,6 +259,7 @@ static enum exit_code tick(struct top *top, uint64_t *due, struct failure *failu
 	if (top->live) {
 		*due = live_tick(top->live, now);
 		top->dirty = live_news(top->live) || top->dirty;
+		tell_alarm(top);
 		return EXIT_OK;
 	}
 	code = player_tick(&top->player, now, failure);
@@ -288,8 +324,13 @@ static enum exit_code run_terminal(struct top *top, struct failure *failure)
 		return fail_with(failure, EXIT_USAGE,
 				 "top needs a terminal; --batch prints what it would show");
 	code = watch_terminal(top, failure);
+	if (code == EXIT_OK && said_watch(&top->said, top->client->event, on_said, top) < 0)
+		code = fail_memory(failure);
 	if (code != EXIT_OK)
 		return code;
+	/* Nor may ssh ask for a password there when it connects anew. */
+	setenv("SSH_ASKPASS", "/bin/false", 1);
+	setenv("SSH_ASKPASS_REQUIRE", "force", 1);
 	top->terminal = terminal_open(top->options->colour, &error);
 	if (!top->terminal)
 		return fail_with(failure, EXIT_FAILED, "%s", error);
@@ -449,6 +490,9 @@ enum exit_code verb_top(const struct options *options, struct failure *failure)
 	top->options = options;
 	world_init(&top->world);
 	ui_init(&top->ui, &top->world, options->replay ? &top->player : NULL);
+	top->said = (struct said){.fd = -1, .before = -1};
+	if (options->host && !options->batch)
+		said_begin(&top->said);
 	code = open_world(top, failure);
 	if (code == EXIT_OK) {
 		init_ui(top);
@@ -457,6 +501,7 @@ enum exit_code verb_top(const struct options *options, struct failure *failure)
 	/* Ctrl-C is one way to quit; other signals end us as they do others. */
 	if (code == EXIT_OK && top->client->signal && top->client->signal != SIGINT)
 		failure->signal = top->client->signal;
+	said_end(&top->said);
 	ui_done(&top->ui);
 	grid_done(&top->grid);
 	top->live = live_free(top->live);

@@ -21,6 +21,8 @@ void ui_init(struct ui *ui, struct world *world, struct player *player)
 	list_init(&ui->lists[SCREEN_MAPPINGS], list_view(ROWS_MAPPINGS), 0);
 	list_init(&ui->lists[SCREEN_COOKIES], list_view(ROWS_COOKIES), 0);
 	list_init(&ui->lists[SCREEN_FINDINGS], &finding_view, 1);
+	ui->lists[SCREEN_FINDINGS].processes = finding_process;
+	ui->lists[SCREEN_FINDINGS].userdata = ui;
 	list_init(&ui->lists[SCREEN_HEALTH], &event_view, 0); /* never shown */
 	list_init(&ui->device_cookies, list_view(ROWS_COOKIES), 0);
 	ui->lists[SCREEN_DEVICE].hidden = sheet_column(list_view(ROWS_MAPPINGS), "DEVICE", 6);
@@ -125,6 +127,8 @@ static void ask(struct ui *ui, const char *first, const char *second)
 		return;
 	}
 	wrong = explain_parse(words, second ? 2 : 1, &subject);
+	if (!wrong && !ui->world->has_ledger)
+		wrong = "nothing is known of it: no ledger was read";
 	answer = wrong ? NULL : explain(&ui->world->ledger.model, &ui->world->ledger.clock, &subject);
 	ui_explained(ui, answer, wrong ? wrong : "out of memory");
 	json_object_put(answer);
@@ -175,6 +179,19 @@ void ui_enter(struct ui *ui)
 		ask_region(ui);
 }
 
+/* What the columns have no room for. */
+static void tell_event(struct ui *ui)
+{
+	const struct list *list = &ui->lists[SCREEN_EVENTS];
+	const struct sheet_row *row = list_selected(list);
+
+	for (size_t i = 0; row && i < list->sheet->view->n_fields; i++)
+		if (row->cells[i].text)
+			pages_add(&ui->detail, STYLE_PLAIN, 10, "%-9s %s",
+				  list->sheet->view->fields[i].column.title, row->cells[i].text);
+	pages_add(&ui->detail, STYLE_PLAIN, 0, "%s", "");
+}
+
 void ui_explained(struct ui *ui, struct json_object *answer, const char *error)
 {
 	struct json_object *sentences = row_value(answer, "text");
@@ -182,6 +199,10 @@ void ui_explained(struct ui *ui, struct json_object *answer, const char *error)
 
 	ui->explaining = false;
 	pages_clear(&ui->detail);
+	if (ui->screen == SCREEN_FINDINGS)
+		tell_finding(ui, &ui->detail);
+	else if (ui->screen == SCREEN_EVENTS)
+		tell_event(ui);
 	if (!answer) {
 		pages_add(&ui->detail, STYLE_BAD, 0, "%s", error ? error : "there is no answer");
 		return;

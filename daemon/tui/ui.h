@@ -131,7 +131,8 @@ void ui_say(struct ui *ui, bool bad, const char *format, ...) __attribute__((for
 /* The list that keys act on; NULL: this screen has none. */
 struct list *ui_list(struct ui *ui);
 
-/* Writes what the present screen shows, all rows of it, as text or as a JSON array. Returns 0 or -ENOMEM. */
+/* Writes what the present screen shows, all rows of it, as text, or as JSON with all that the verb of the
+ * command line for it tells. Returns 0, -ENODATA (nothing is known) or -ENOMEM. */
 int ui_export(struct ui *ui, bool json, FILE *out);
 
 /* Between files of this directory. */
@@ -141,6 +142,8 @@ uint64_t identity(const void *data, size_t size); /* of what has no id of its ow
 int fill_overview(struct ui *ui, struct list *list);
 int fill_findings(struct ui *ui, struct list *list);
 struct json_object *finding_row(struct ui *ui, uint64_t id);
+const char *finding_process(void *userdata, const struct sheet_row *row, size_t i, char *out, size_t size);
+void tell_finding(struct ui *ui, struct pages *pages);
 void fill_health(struct ui *ui);
 void draw_device(struct ui *ui, const struct area *area);
 void draw_findings(struct ui *ui, const struct area *area);

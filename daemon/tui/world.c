@@ -44,6 +44,16 @@ static void forget_last(struct world *world)
 	}
 }
 
+static void drop_events(struct world *world)
+{
+	sheet_clear(&world->events);
+	for (size_t i = 0; i < WORLD_EVENTS; i++) {
+		free(world->event_texts[i]);
+		world->event_texts[i] = NULL;
+	}
+	world->next_event = world->first_event = 1;
+}
+
 static void drop_ledger(struct world *world)
 {
 	if (world->has_ledger)
@@ -58,10 +68,11 @@ void world_done(struct world *world)
 {
 	drop_ledger(world);
 	forget_last(world);
-	sheet_clear(&world->events);
+	drop_events(world);
 	json_object_put(world->status);
 	json_object_put(world->findings);
 	json_object_put(world->lint);
+	policy_free(world->policy);
 	*world = (struct world){};
 }
 
@@ -88,6 +99,24 @@ static void device_dirty(struct world *world, const struct device *device)
 		add_dirty(&world->mappings, mapping->id);
 }
 
+/* What is said of those that came later may be said because of this one. */
+static void peers_dirty(struct world *world, const struct mapping *changed)
+{
+	const struct ledger *ledger = world->ledger.model.ledger;
+	const struct mapping *mapping;
+
+	if (!changed || !world_verdicts_depend(world))
+		return;
+	if (!changed->device) {
+		world->mappings.all = true;
+		return;
+	}
+	DL_FOREACH2 (changed->device->mapping_list, mapping, device_next)
+		if (mapping->id > changed->id &&
+		    ledger_requested(ledger, mapping) != ledger_requested(ledger, changed))
+			add_dirty(&world->mappings, mapping->id);
+}
+
 /* Rows show the names of their process. */
 static void process_dirty(struct world *world, const struct process *process)
 {
@@ -98,6 +127,8 @@ static void process_dirty(struct world *world, const struct process *process)
 		if (mapping->owner == process)
 			add_dirty(&world->mappings, mapping->id);
 	world->cookies.all = true;
+	if (world_verdicts_depend(world))
+		world->mappings.all = true;
 }
 
 static void note_change(struct world *world, const struct change *change)
@@ -111,6 +142,11 @@ static void note_change(struct world *world, const struct change *change)
 	case CHANGE_PAGES:
 		if (change->mapping)
 			add_dirty(&world->mappings, change->mapping->id);
+		peers_dirty(world, change->mapping);
+		break;
+	case CHANGE_RESERVED:
+		if (world->policy)
+			device_dirty(world, change->device);
 		break;
 	case CHANGE_REVOKED:
 	case CHANGE_DEVICE:
@@ -162,24 +198,82 @@ static void note_last(struct world *world, const char *device, uint64_t time_ns,
 	snprintf(last->text, sizeof(last->text), "%s", name);
 }
 
-static int put_event(struct world *world, struct json_object *row, const struct event_cells *cells)
+/* The event gets the next number; the oldest one goes when there are too many. */
+static int add_event(struct world *world, bool fact, const struct sheet_value *values,
+		     struct json_object *row)
 {
-	struct sheet_value values[EVENT_COLUMNS] = {};
-	int r;
+	char **text = &world->event_texts[world->next_event % WORLD_EVENTS];
+	const char *json;
+	int r = sheet_put(&world->events, world->next_event, fact, values);
 
-	for (size_t i = 0; i < EVENT_COLUMNS; i++)
-		values[i].text = cells->cells[i];
-	values[7].numeric = row_number(row, "size", &values[7].number);
-	/* The day is said elsewhere. */
-	if (values[0].text && strchr(values[0].text, ' '))
-		values[0].text = strchr(values[0].text, ' ') + 1;
-	r = sheet_put(&world->events, world->next_event, event_is_fact(row), values);
 	if (r < 0)
 		return r;
+	json = json_object_to_json_string_ext(row, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	free(*text);
+	*text = row && json ? strdup(json) : NULL;
 	world->next_event++;
 	while (world->next_event - world->first_event > WORLD_EVENTS)
 		sheet_remove(&world->events, world->first_event++);
 	return 0;
+}
+
+/* The time of the day is shown, and sorted by with the day. */
+static void set_time(struct sheet_value *value, int64_t when_ns, char text[WHEN_TEXT_MAX])
+{
+	const char *time = strchr(when_text(when_ns, text), ' ');
+
+	if (when_ns > 0)
+		*value = (struct sheet_value){time ? time + 1 : text, (uint64_t)when_ns, true};
+}
+
+static int put_event(struct world *world, struct json_object *row, const struct event_cells *cells)
+{
+	struct sheet_value values[EVENT_COLUMNS] = {};
+	char time[WHEN_TEXT_MAX];
+	int64_t when;
+
+	for (size_t i = 0; i < EVENT_COLUMNS; i++)
+		values[i].text = cells->cells[i];
+	values[7].numeric = row_number(row, "size", &values[7].number);
+	if (event_time_ns(row, &when))
+		set_time(&values[0], when, time);
+	return add_event(world, event_is_fact(row), values, row);
+}
+
+const char *world_event_json(const struct world *world, uint64_t id)
+{
+	return id >= world->first_event && id < world->next_event ? world->event_texts[id % WORLD_EVENTS]
+								  : NULL;
+}
+
+static bool is_denial(const struct event *event, const struct change *change)
+{
+	return change->kind == CHANGE_REQUEST && event->request.denied;
+}
+
+static const char *or_dash(const char *text)
+{
+	return text ? text : "-";
+}
+
+/* What is to be said at once, whatever the screen. */
+static void raise_alarm(struct world *world, const struct event *event, const struct change *change,
+			const struct event_cells *cells)
+{
+	const char *const *cell = cells->cells;
+
+	if (!world->live)
+		return;
+	if (change->kind == CHANGE_LOST)
+		snprintf(world->alarm, sizeof(world->alarm), "%s: everything is read anew",
+			 or_dash(cell[EVENT_COLUMNS - 1]));
+	else if (is_denial(event, change))
+		snprintf(world->alarm, sizeof(world->alarm), "%s: PID %s %s, %s BAR %s: %s", or_dash(cell[1]),
+			 or_dash(cell[3]), or_dash(cell[4]), or_dash(cell[2]), or_dash(cell[5]),
+			 or_dash(cell[EVENT_COLUMNS - 1]));
+	else
+		return;
+	world->alarm_due = true;
 }
 
 static enum world_outcome log_event(struct world *world, const struct event *event,
@@ -200,6 +294,7 @@ static enum world_outcome log_event(struct world *world, const struct event *eve
 			 row_string(row, "lost_event") ? row_string(row, "lost_event") : "of any kind");
 		cells.cells[EVENT_COLUMNS - 1] = text;
 	}
+	raise_alarm(world, event, change, &cells);
 	if (cells.cells[2] && cells.cells[1] && !event_is_fact(row))
 		note_last(world, cells.cells[2], event->header.time_ns, cells.cells[1]);
 	r = put_event(world, row, &cells);
@@ -229,6 +324,7 @@ enum world_outcome world_apply(struct world *world, const struct event *event)
 		world->lint_due = true;
 		world->finding_changes += !world->live;
 	}
+	replay_count(&world->ledger, event);
 	world->last_ns = event->header.time_ns;
 	note_change(world, &change.change);
 	return log_event(world, event, &change.change);
@@ -246,17 +342,36 @@ enum world_outcome world_take_state(struct world *world, const void *data, size_
 		replay_close(&ledger);
 		return WORLD_BAD;
 	}
+	replay_drop_source(&ledger);
 	drop_ledger(world);
 	world->ledger = ledger;
+	world->ledger.model.policy = world->policy;
 	world->has_ledger = true;
 	world->live = true;
 	world->findings_due = world->lint_due = true;
 	return WORLD_OK;
 }
 
+/* Events that are not here; @count 0: nobody knows how many. */
+static void put_gap(struct world *world, const char *text, uint64_t count, const char *why)
+{
+	struct sheet_value values[EVENT_COLUMNS] = {[1] = {.text = "lost"},
+						    [EVENT_COLUMNS - 1] = {.text = text}};
+	struct json_object *row = json_object_new_object();
+	char time[WHEN_TEXT_MAX];
+
+	/* They came after the last one that is. */
+	if (world->last_ns)
+		set_time(&values[0], (int64_t)world->last_ns + world->ledger.clock.realtime_offset_ns, time);
+	json_object_object_add(row, "event", json_object_new_string("lost"));
+	json_object_object_add(row, "count", count ? json_object_new_uint64(count) : NULL);
+	json_object_object_add(row, "detail", json_object_new_string(why));
+	add_event(world, false, values, row);
+	json_object_put(row);
+}
+
 static void note_skipped(struct world *world, uint64_t skipped)
 {
-	struct sheet_value values[EVENT_COLUMNS] = {[1] = {.text = "lost"}};
 	char text[96];
 
 	if (!skipped)
@@ -264,9 +379,7 @@ static void note_skipped(struct world *world, uint64_t skipped)
 	world->skipped += skipped;
 	snprintf(text, sizeof(text), "%llu lost: overwritten before they were read",
 		 (unsigned long long)skipped);
-	values[EVENT_COLUMNS - 1].text = text;
-	if (sheet_put(&world->events, world->next_event, false, values) == 0)
-		world->next_event++;
+	put_gap(world, text, skipped, "overwritten before they were read");
 }
 
 enum world_outcome world_take_records(struct world *world, uint64_t skipped, const void *data, size_t size)
@@ -327,9 +440,8 @@ enum exit_code world_open(struct world *world, const char *path, struct failure 
 		return code;
 	}
 	drop_ledger(world);
-	sheet_clear(&world->events);
+	drop_events(world);
 	forget_last(world);
-	world->next_event = world->first_event = 1;
 	world->ledger = ledger;
 	world->has_ledger = true;
 	world->link = LINK_REPLAY;
@@ -338,21 +450,66 @@ enum exit_code world_open(struct world *world, const char *path, struct failure 
 	return EXIT_OK;
 }
 
+void world_silent(struct world *world, int64_t since_ns)
+{
+	if (world->link != LINK_LIVE)
+		return;
+	world->link = LINK_SILENT;
+	world->lost_at_ns = since_ns;
+	world->status_changes++;
+}
+
+void world_heard(struct world *world)
+{
+	if (world->link == LINK_SILENT)
+		world_found(world);
+}
+
 void world_lost(struct world *world, int64_t now_ns, const char *why)
 {
-	if (world->link != LINK_LOST)
+	if (!world_is_stale(world))
 		world->lost_at_ns = now_ns;
 	world->link = LINK_LOST;
 	snprintf(world->link_text, sizeof(world->link_text), "%s", why);
 	world->status_changes++;
 }
 
+void world_back(struct world *world)
+{
+	if (world->link != LINK_LOST)
+		return;
+	world->link = LINK_BACK;
+	world->status_changes++;
+}
+
 void world_found(struct world *world)
 {
+	if (world->link == LINK_LOST || world->link == LINK_BACK)
+		put_gap(world, "some may not be here: the daemon was away", 0, "the daemon was away");
 	world->link = LINK_LIVE;
 	world->link_text[0] = '\0';
 	world->lost_at_ns = 0;
 	world->status_changes++;
+}
+
+void world_take_history(struct world *world, struct json_object *rows)
+{
+	for (size_t i = 0; i < json_object_array_length(rows); i++) {
+		struct json_object *row = json_object_array_get_idx(rows, i);
+		const int64_t offset = world->ledger.clock.realtime_offset_ns;
+		struct event_cells cells;
+		int64_t when;
+
+		event_cells(row, &cells);
+		if (event_time_ns(row, &when) && when > offset) {
+			world->last_ns = (uint64_t)(when - offset);
+			if (cells.cells[1] && cells.cells[2] && !event_is_fact(row))
+				note_last(world, cells.cells[2], world->last_ns, cells.cells[1]);
+		}
+		if (put_event(world, row, &cells) < 0)
+			return;
+	}
+	world->ledger_changes++;
 }
 
 /* Of our own model, made anew when it changed. */
