@@ -37,7 +37,7 @@ struct client *open_client(void);
 		enum exit_code code_;                                                                        \
 		assert_int_equal(client_method(client, &call_, member, failure), EXIT_OK);                   \
 		assert_true(sd_bus_message_append(call_, __VA_ARGS__) >= 0);                                 \
-		code_ = client_call(client, call_, ret, failure);                                            \
+		code_ = client_call(client, call_, CLIENT_USEC, ret, failure);                               \
 		sd_bus_message_unref(call_);                                                                 \
 		code_;                                                                                       \
 	})

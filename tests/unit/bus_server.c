@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bus_server.h"
@@ -25,6 +26,7 @@ struct state {
 	struct bus *bus;
 	uint64_t mappings, refreshes, last_refresh, state_changes;
 	int refresh_error;
+	uint64_t burn;
 	enum server_reload reload;
 	struct policy *policy;
 };
@@ -33,6 +35,13 @@ static int refresh(void *userdata, unsigned int what)
 {
 	struct state *state = userdata;
 
+	struct timespec used;
+	uint64_t end;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	end = used.tv_sec * 1000ULL + used.tv_nsec / 1000000 + state->burn;
+	while (used.tv_sec * 1000ULL + used.tv_nsec / 1000000 < end)
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
 	state->refreshes++;
 	state->last_refresh = what;
 	return -state->refresh_error;
@@ -229,6 +238,8 @@ static int on_order(sd_event_source *source, int fd, uint32_t revents, void *use
 			request(state);
 	if (order.order == SERVER_RELOAD)
 		state->reload = order.n;
+	if (order.order == SERVER_BURN)
+		state->burn = order.n;
 	if (order.order == SERVER_FAIL_REFRESH)
 		state->refresh_error = order.n;
 	bus_events_added(state->bus);
@@ -243,9 +254,12 @@ static int on_order(sd_event_source *source, int fd, uint32_t revents, void *use
 	return order.order == SERVER_STOP ? sd_event_exit(state->event, 0) : 0;
 }
 
+gid_t server_readers;
+
 static int serve(const char *path, size_t history_capacity, bool on_system_bus, int control)
 {
-	struct bus_parameters parameters = {.socket = path, .system_bus = on_system_bus};
+	struct bus_parameters parameters = {
+		.socket = path, .system_bus = on_system_bus, .readers = server_readers};
 	struct state state = {};
 	struct bus_backend backend = {
 		.userdata = &state,

@@ -23,6 +23,7 @@ enum server_order {
 	SERVER_RESERVE,      /* the first n pages of the BAR are reserved: UC- asked for, WC given */
 	SERVER_REVOKE,       /* the first n pages of the BAR are taken from mappings not of VFIO */
 	SERVER_MAP_UNISSUED, /* one mapping of n pages at an offset that was never issued: lint */
+	SERVER_BURN,         /* refresh() uses n ms of CPU time from now on */
 	SERVER_FAIL_REFRESH, /* refresh() returns -n from now on */
 	SERVER_RELOAD,  /* what Reload() does from now on: enum server_reload; there is no policy at first */
 	SERVER_REQUEST, /* n requests are granted, and n denied */
@@ -45,6 +46,9 @@ struct server_report {
 	uint64_t history_end, refreshes, last_refresh;
 	uint64_t state_changes; /* calls of bus_backend.system_bus */
 };
+
+/* Of the servers that are started from now on: the group that may read over the system bus. */
+extern gid_t server_readers;
 
 /* Forks a server for @path. Returns what bus_new() returned; if that is not 0 the server is gone. */
 int server_start(struct server *server, const char *path, size_t history_capacity, bool system_bus);

@@ -11,17 +11,20 @@
 
 static void test_status_and_probe(void **state)
 {
+	struct bus_fixture *fixture = *state;
 	struct client *client = open_client();
 	struct failure failure = {};
 	struct json_object *object = NULL;
 	uint64_t number;
 
-	(void)state;
 	assert_int_equal(client_get_object(client, "GetStatus", &object, &failure), EXIT_OK);
 	assert_true(row_number(object, "uptime", &number));
 	assert_int_equal(number, 2);
 	assert_int_equal(json_object_array_length(row_value(object, "degraded")), 1);
 	json_object_put(object);
+	/* It counts the devices. */
+	assert_int_equal(server_order(&fixture->server, SERVER_TELL, 0).last_refresh,
+			 BUS_REFRESH_EVENTS | BUS_REFRESH_DEVICES);
 	assert_int_equal(client_get_object(client, "Probe", &object, &failure), EXIT_OK);
 	assert_int_equal(json_object_array_length(row_value(object, "checks")), 1);
 	json_object_put(object);
@@ -185,7 +188,7 @@ static struct json_object *get_explanation(struct client *client, const char *fi
 
 	assert_int_equal(client_method(client, &call, "Explain", &failure), EXIT_OK);
 	assert_true(sd_bus_message_append_strv(call, words) >= 0);
-	assert_int_equal(client_call_object(client, call, &object, &failure), EXIT_OK);
+	assert_int_equal(client_call_object(client, call, CLIENT_USEC, &object, &failure), EXIT_OK);
 	sd_bus_message_unref(call);
 	assert_true(json_object_array_length(row_value(object, "text")) > 0);
 	return object;
@@ -247,7 +250,8 @@ static void test_explain_nonsense(void **state)
 		assert_non_null(wrong);
 		assert_int_equal(client_method(client, &call, "Explain", &failure), EXIT_OK);
 		assert_true(sd_bus_message_append_strv(call, (char **)nonsense[i].words) >= 0);
-		assert_int_equal(client_call_object(client, call, &object, &failure), EXIT_FAILED);
+		assert_int_equal(client_call_object(client, call, CLIENT_USEC, &object, &failure),
+				 EXIT_FAILED);
 		assert_string_equal(failure.text, wrong);
 		assert_null(object);
 		sd_bus_message_unref(call);
@@ -362,7 +366,7 @@ static void test_state_rebuilds_the_ledger(void **state)
 	cursor = server_order(&fixture->server, SERVER_MAP, 50).history_end;
 	server_order(&fixture->server, SERVER_UNMAP, 1);
 	assert_int_equal(client_method(client, &call, "ReadState", &failure), EXIT_OK);
-	assert_int_equal(client_call(client, call, &answer, &failure), EXIT_OK);
+	assert_int_equal(client_call(client, call, CLIENT_USEC, &answer, &failure), EXIT_OK);
 	sd_bus_message_unref(call);
 	assert_true(sd_bus_message_read(answer, "t", &next) >= 0);
 	assert_int_equal(next, cursor + 1);

@@ -212,7 +212,9 @@ static void test_client_that_does_not_read(void **state)
 		;
 	await_answer(client, &last);
 	assert_true(sd_bus_error_has_name(sd_bus_message_get_error(last), SD_BUS_ERROR_LIMITS_EXCEEDED));
-	/* Having read them it is served again. */
+	/* Having read them, also those that are still to come, it is served again. */
+	while (server_order(&fixture->server, SERVER_TELL, 0).stats.held > 0)
+		assert_true(sd_event_run(client->event, 1000) >= 0);
 	assert_int_equal(CALL(client, &answer, &failure, "ListMappings", "a{sv}tu", 0, 0ULL, 1), EXIT_OK);
 	sd_bus_message_unref(answer);
 	sd_bus_message_unref(last);

@@ -282,12 +282,12 @@ static void test_verdict_of_conflict(void **state)
 	const struct finding finding = promotion();
 	struct policy_verdict verdict = policy_judge_finding(policy, fixture->ledger, &finding);
 
-	journal_conflict(fixture->journal, 0, FINDING_OPENED, &finding, MEMTYPE_ARCH_X86_64,
+	journal_conflict(fixture->journal, 0, FINDING_OPENED, &finding, fixture->ledger,
 			 journal_verdict(policy, verdict, policy_mode(policy)));
 	assert_true(has_id(JOURNAL_CONFLICT_OPENED));
 	expect("VFIOWATCH_RULE=no-turn");
 	expect("VFIOWATCH_VERDICT=would-kill");
-	journal_conflict(fixture->journal, 0, FINDING_CLOSED, &finding, MEMTYPE_ARCH_X86_64,
+	journal_conflict(fixture->journal, 0, FINDING_CLOSED, &finding, fixture->ledger,
 			 (struct journal_verdict){});
 	assert_null(strstr(last, "VERDICT"));
 	policy_free(policy);
@@ -301,7 +301,7 @@ static void test_killed(void **state)
 	const struct finding finding = promotion();
 	const struct journal_verdict verdict = {.verdict = "kill", .rule = "no-turn"};
 
-	journal_killed(fixture->journal, &finding, &finding.parties[0], MEMTYPE_ARCH_X86_64, verdict, 0);
+	journal_killed(fixture->journal, &finding, &finding.parties[0], fixture->ledger, verdict, 0);
 	assert_true(has_id(JOURNAL_PROCESS_KILLED));
 	expect("PRIORITY=4");
 	expect("OBJECT_PID=100");
@@ -311,7 +311,7 @@ static void test_killed(void **state)
 	assert_non_null(strstr(last,
 			       "MESSAGE=vmm\\x0a[100] was ended by rule no-turn. PID 100 (vmm\\x0a) asked "
 			       "for uncached (UC-)"));
-	journal_killed(fixture->journal, &finding, &finding.parties[0], MEMTYPE_ARCH_X86_64, verdict, -ESRCH);
+	journal_killed(fixture->journal, &finding, &finding.parties[0], fixture->ledger, verdict, -ESRCH);
 	assert_non_null(strstr(last, "was to be ended by rule no-turn, but: No such process."));
 }
 
@@ -352,5 +352,5 @@ int main(void)
 		JOURNAL_TEST(test_loaded_and_rejected),
 	};
 
-	return cmocka_run_group_tests_name("journal_policy", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("journal_policy", tests, NULL, catalog_matches);
 }

@@ -108,7 +108,10 @@ static void test_cookie_row(void **state)
 		   "'offset':'0x20000000000','size':16777216,'type':'uc-','attributes':null,'alias_of':null,"
 		   "'revoked':false,'flags':['read','write','mmap'],'"
 		   "ranges':1,"
-		   "'phys_start':null,'pid':10,'comm':'client','issuer_start':'2023-11-14T22:13:20.000010Z',"
+		   "'phys_start':null,'pid':10,'comm':'client',"
+		   "'unit':null,'slice':null,'user_unit':null,'machine':null,'machine_source':null,'machine_"
+		   "uuid':null,'domain':null,"
+		   "'issuer_start':'2023-11-14T22:13:20.000010Z',"
 		   "'issued':4,'since':'2023-11-14T22:13:20.000002Z','until':null,'live':true}");
 }
 
@@ -130,7 +133,10 @@ static void test_dmabuf_cookie_row(void **state)
 		"{'id':22,'device':null,'file':7,'region':null,'dialect':'dma-buf','offset':'0x0',"
 		"'size':16777216,'type':null,'attributes':null,'alias_of':null,'revoked':false,'flags':null,"
 		"'ranges':2,"
-		"'phys_start':'0x383800000000','pid':null,'comm':null,'issuer_start':null,'issued':null,"
+		"'phys_start':'0x383800000000','pid':null,'comm':null,"
+		"'unit':null,'slice':null,'user_unit':null,'machine':null,'machine_source':null,'machine_"
+		"uuid':null,'domain':null,"
+		"'issuer_start':null,'issued':null,"
 		"'since':null,'until':null,'live':true}");
 }
 
@@ -138,8 +144,12 @@ static void test_mapping_row(void **state)
 {
 	struct ledger *ledger = *state;
 	struct event map = by(mapping_event(EVENT_MAP, 5, 7, 0x7f0000010000, 1, 16), 10);
-	struct event facts = by(make_event(EVENT_PROCESS), 10);
+	struct event facts = by(make_event(EVENT_PROCESS), 10), identity = by(make_event(EVENT_IDENTITY), 10);
 
+	identity.identity.machine_source = MACHINE_MACHINED;
+	strcpy(identity.identity.slice, "machine.slice");
+	strcpy(identity.identity.domain, "web 1");
+	strcpy(identity.identity.claimed, "another");
 	strcpy(facts.process.unit, "machine-qemu\\x2d1.scope");
 	strcpy(facts.process.machine, "vm1");
 	strcpy(facts.process.exe, "/usr/bin/qemu");
@@ -147,10 +157,13 @@ static void test_mapping_row(void **state)
 	apply(ledger, file_event(EVENT_OPEN, 7));
 	apply(ledger, cookie_event(EVENT_COOKIE, 21, 7, 1));
 	apply(ledger, map);
+	apply(ledger, identity);
 	apply(ledger, facts);
 	expect_row(only(list_mappings, ledger),
 		   "{'id':5,'cookie':21,'device':'0000:00:01.0','file':7,'region':2,'source':'vfio','pid':10,"
-		   "'comm':'client','uid':1000,'unit':'machine-qemu\\\\x5cx2d1.scope','machine':'vm1',"
+		   "'comm':'client','uid':1000,'unit':'machine-qemu\\\\x5cx2d1.scope',"
+		   "'slice':'machine.slice','user_unit':null,'machine':'vm1','machine_source':'machined',"
+		   "'machine_uuid':null,'domain':'web 1',"
 		   "'exe':'/usr/bin/qemu',"
 		   "'start':'0x7f0000010000','end':'0x7f0000020000','offset':'0x20000001000',"
 		   "'phys_start':'0x383800001000','phys_end':'0x383800011000','requested':'uc-',"
@@ -172,7 +185,8 @@ static void test_mapping_row_of_unknown(void **state)
 	expect_row(
 		only(list_mappings, ledger),
 		"{'id':6,'cookie':null,'device':null,'file':null,'region':null,'source':'other','pid':null,"
-		"'comm':null,'uid':null,'unit':null,'machine':null,'exe':null,'start':null,'end':null,"
+		"'comm':null,'uid':null,'unit':null,'slice':null,'user_unit':null,'machine':null,'machine_"
+		"source':null,'machine_uuid':null,'domain':null,'exe':null,'start':null,'end':null,"
 		"'offset':null,'phys_start':null,'phys_end':null,'requested':null,'requested_arch':null,"
 		"'effective':null,'effective_arch':null,'populated':null,'populated_4k':null,"
 		"'populated_2m':null,'populated_1g':null,'extents':null,'guest_wc':null,'origin':'scan',"

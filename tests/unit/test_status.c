@@ -80,7 +80,7 @@ static void test_status(void **state)
 	expect_text(json_object_array_get_idx(value(json, "points"), 2),
 		    "{\"name\":\"fexit\\/"
 		    "f2\",\"module\":\"vfio\",\"state\":\"missing\",\"purpose\":\"purpose 2\","
-		    "\"reason\":\"gone\\\\x0a\"}");
+		    "\"reason\":\"gone\\\\x0a\",\"run_time_ns\":null,\"runs\":null}");
 	json_object_put(json);
 }
 
@@ -133,6 +133,39 @@ static void test_full(void **state)
 	assert_null(value(json, "enforcing"));
 	json_object_put(json);
 	free(status);
+}
+
+/* What is not measured is unknown, also where the kernel has numbers of an earlier time. */
+static void test_run_time(void **state)
+{
+	const struct ledger_counts counts = {0};
+	struct status status = {.n_points = 3,
+				.points = {{.state = POINT_ATTACHED, .run_time_ns = 700, .runs = 2},
+					   {.state = POINT_MISSING, .run_time_ns = 9, .runs = 9},
+					   {.state = POINT_ATTACHED, .run_time_ns = 50, .runs = 5}}};
+	struct json_object *json = status_to_json(&status, &counts, NULL), *points;
+
+	(void)state;
+	assert_null(value(json, "bpf_stats"));
+	assert_null(value(json, "bpf_run_time_ns"));
+	json_object_put(json);
+	status.bpf_stats = BPF_STATS_OFF;
+	json = status_to_json(&status, &counts, NULL);
+	expect_text(value(json, "bpf_stats"), "false");
+	assert_null(value(json, "bpf_run_time_ns"));
+	assert_null(value(json, "bpf_runs"));
+	assert_null(value(json_object_array_get_idx(value(json, "points"), 0), "runs"));
+	json_object_put(json);
+	status.bpf_stats = BPF_STATS_ON;
+	json = status_to_json(&status, &counts, NULL);
+	expect_text(value(json, "bpf_stats"), "true");
+	assert_int_equal(number(json, "bpf_run_time_ns"), 750);
+	assert_int_equal(number(json, "bpf_runs"), 7);
+	points = value(json, "points");
+	assert_int_equal(number(json_object_array_get_idx(points, 0), "run_time_ns"), 700);
+	assert_null(value(json_object_array_get_idx(points, 1), "run_time_ns"));
+	assert_int_equal(number(json_object_array_get_idx(points, 2), "runs"), 5);
+	json_object_put(json);
 }
 
 static void test_conflicts(void **state)
@@ -257,10 +290,10 @@ static void test_type_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_status),     cmocka_unit_test(test_unknown_recorder),
-		cmocka_unit_test(test_full),       cmocka_unit_test(test_conflicts),
-		cmocka_unit_test(test_policy),     cmocka_unit_test(test_enforcing),
-		cmocka_unit_test(test_type_names),
+		cmocka_unit_test(test_status),    cmocka_unit_test(test_unknown_recorder),
+		cmocka_unit_test(test_full),      cmocka_unit_test(test_run_time),
+		cmocka_unit_test(test_conflicts), cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_enforcing), cmocka_unit_test(test_type_names),
 	};
 
 	return cmocka_run_group_tests_name("status", tests, NULL, NULL);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 #include "events.h"
+#include "policies.h"
 
 #include <locale.h>
 
 #include "cli/columns.h"
+#include "core/snapshot_finding.h"
 #include "tui/strip.h"
 #include "tui/ui.h"
 
@@ -349,6 +351,141 @@ static void a_replay_goes_where_it_is_told(void **state)
 	world_done(&world);
 }
 
+/* Rows of each party, and of one process only once. */
+static void a_finding_is_in_the_group_of_each_of_its_processes(void **state)
+{
+	static const char rows[] = "[{\"id\": 3, \"kind\": \"alias\", \"active\": true, \"parties\": "
+				   "[{\"pid\": 7, \"comm\": \"a\"},"
+				   "{\"pid\": 8, \"comm\": \"b\"}]},"
+				   "{\"id\": 9, \"kind\": \"alias\", \"active\": true, \"parties\": "
+				   "[{\"pid\": 8, \"comm\": \"b\"},"
+				   "{\"pid\": 8, \"comm\": \"b\"}]},"
+				   "{\"id\": 12, \"kind\": \"demotion\", \"active\": true, \"parties\": 5}]";
+	struct world world;
+	struct ui ui;
+	struct list *list;
+
+	(void)state;
+	world_init(&world);
+	ui_init(&ui, &world, NULL);
+	world.live = true;
+	assert_int_equal(world_take_rows(&world, ROWS_CONFLICTS, json_tokener_parse(rows)), WORLD_OK);
+	ui_go(&ui, SCREEN_FINDINGS);
+	list = ui_list(&ui);
+	list_set_tree(list, TREE_PROCESS);
+	assert_int_equal(fill_findings(&ui, list), 0);
+	assert_int_equal(list_update(list), 0);
+	assert_int_equal(list->n_groups, 3);
+	assert_string_equal(list->groups[0].title, "- ");
+	assert_string_equal(list->groups[1].title, "7 a");
+	assert_string_equal(list->groups[2].title, "8 b");
+	assert_int_equal(list->groups[2].n, 2);
+	assert_int_equal(list->n_lines, 7);
+	/* The same finding in the same group stays selected. */
+	list_go(list, 5);
+	assert_int_equal(list_selected(list)->id, 3);
+	list->stale = true;
+	assert_int_equal(list_update(list), 0);
+	assert_int_equal(list->cursor, 5);
+	ui_done(&ui);
+	world_done(&world);
+}
+
+/* What a screen that followed every event says of a mapping is what is said when all is looked at anew. */
+static void compare_rows(struct ui *ui)
+{
+	const struct model *model = &ui->world->ledger.model;
+	struct list *list = &ui->lists[SCREEN_MAPPINGS];
+	const struct mapping *mapping = NULL;
+	struct sheet anew = {.view = list->sheet->view};
+	struct sheet_row *row, *next, *same;
+
+	while ((mapping = ledger_next_live(model->ledger, mapping))) {
+		struct json_object *object =
+			snapshot_mapping_row(model->ledger, model->policy, mapping, &ui->world->ledger.clock);
+
+		assert_int_equal(sheet_put_row(&anew, mapping->id, object), 0);
+		json_object_put(object);
+	}
+	assert_int_equal(sheet_rows(&anew), sheet_rows(list->sheet));
+	HASH_ITER (hh, anew.rows, row, next) {
+		HASH_FIND(hh, list->sheet->rows, &row->id, sizeof(row->id), same);
+		assert_non_null(same);
+		for (size_t i = 0; i < anew.view->n_fields; i++) {
+			if (!row->cells[i].text || !same->cells[i].text)
+				assert_ptr_equal(row->cells[i].text, same->cells[i].text);
+			else
+				assert_string_equal(row->cells[i].text, same->cells[i].text);
+		}
+	}
+	sheet_clear(&anew);
+}
+
+static void verdicts_follow_the_ledger(void **state)
+{
+	static const char *const captures[] = {"variant-6.12", "promotion-7.2", "steps-6.1", "policy-7.2"};
+	struct policy *policy = make_policy("[Policy]\nMode=enforce\n" TEST_RULES);
+	struct json_object *told = snapshot_policy(policy);
+	unsigned int verdicts = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(captures) / sizeof(captures[0]); i++) {
+		struct failure failure = {};
+		struct player player;
+		struct world world;
+		struct ui ui;
+		char path[64];
+
+		snprintf(path, sizeof(path), "tests/replay/%s.capture", captures[i]);
+		world_init(&world);
+		ui_init(&ui, &world, &player);
+		assert_int_equal(player_open(&player, &world, path, &failure), EXIT_OK);
+		world_take_policy(&world, told);
+		assert_non_null(world.policy);
+		assert_false(world.policy_unread);
+		ui_go(&ui, SCREEN_MAPPINGS);
+		while (!player.ended) {
+			assert_int_equal(player_step(&player, 1, &failure), EXIT_OK);
+			assert_int_equal(ui_refresh(&ui), 0);
+			compare_rows(&ui);
+			verdicts +=
+				ui.lists[SCREEN_MAPPINGS]
+					.widths[sheet_column(list_view(ROWS_MAPPINGS), "VERDICT", 7)] != 0;
+		}
+		ui_done(&ui);
+		world_done(&world);
+	}
+	assert_true(verdicts > 10);
+	json_object_put(told);
+	policy_free(policy);
+}
+
+static void a_policy_that_is_not_understood_is_told(void **state)
+{
+	static const char *const bad[] = {
+		"{\"text\": [\"[Policy]\", \"Mode=audit\"]}",
+		"{\"text\": [\"[Poli\"]}",
+		"{\"text\": [5, null]}",
+		"{\"text\": []}",
+		"{\"text\": \"[Policy]\"}",
+	};
+	struct world world;
+
+	(void)state;
+	world_init(&world);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct json_object *object = json_tokener_parse(bad[i]);
+
+		world_take_policy(&world, object);
+		assert_null(world.policy);
+		assert_true(world.policy_unread);
+		json_object_put(object);
+	}
+	world_take_policy(&world, NULL);
+	assert_false(world.policy_unread);
+	world_done(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -364,6 +501,9 @@ int main(void)
 		cmocka_unit_test(cells_of_a_strip_cover_a_bar),
 		cmocka_unit_test(a_strip_shows_what_overlaps),
 		cmocka_unit_test(a_replay_goes_where_it_is_told),
+		cmocka_unit_test(a_finding_is_in_the_group_of_each_of_its_processes),
+		cmocka_unit_test(verdicts_follow_the_ledger),
+		cmocka_unit_test(a_policy_that_is_not_understood_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
