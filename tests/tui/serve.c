@@ -4,7 +4,7 @@
  * serve SOCKET CAPTURE: the real bus of the daemon over the ledger of a capture. Reads orders from standard
  * input, one a line, and answers each with a line: "N" applies the next N events of the capture; "map N"
  * makes N mappings of a device of its own; "busy N" then maps and unmaps one of them, N events a second;
- * "lose N" tells of N lost ones.
+ * "lose N" tells of N lost ones; "policy FILE" puts a policy in force.
  */
 
 #include <errno.h>
@@ -32,6 +32,7 @@ struct server {
 	uint64_t now_ns, made, round;
 	unsigned int rate;
 	uint64_t lost;
+	struct policy *policy;
 };
 
 static int refresh(void *userdata, unsigned int what)
@@ -62,6 +63,8 @@ static void get_status(void *userdata, struct status *ret)
 			       .policy_known = true,
 			       .policy_digest = "6d0c0ffee4",
 			       .policy_rules = 2};
+	if (server->policy)
+		snprintf(ret->policy_digest, sizeof(ret->policy_digest), "%s", policy_digest(server->policy));
 	for (unsigned int type = 1; type < EVENT_KERNEL_TYPES; type++)
 		ret->recorder.generated[type] = ret->recorder.delivered[type] = 7 * type;
 	ret->recorder.lost[EVENT_POPULATE] = server->lost;
@@ -154,6 +157,25 @@ static void make_mappings(struct server *server, uint64_t n)
 	bus_events_added(server->bus);
 }
 
+/* Its name is its digest. */
+static void take_policy(struct server *server, const char *path)
+{
+	char text[4096], error[POLICY_ERROR_LEN];
+	struct policy_text file = {.path = path, .text = text};
+	FILE *in = fopen(path, "r");
+	enum policy_outcome outcome;
+
+	if (!in)
+		abort();
+	file.length = fread(text, 1, sizeof(text), in);
+	fclose(in);
+	policy_free(server->policy);
+	if (policy_parse(&server->policy, &file, 1, NULL, NULL, &outcome, error) < 0 || outcome != POLICY_OK)
+		abort();
+	policy_set_digest(server->policy, strrchr(path, '/') + 1);
+	server->model.policy = server->policy;
+}
+
 /* A hundredth of a second's worth. */
 static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 {
@@ -177,7 +199,7 @@ static int on_order(sd_event_source *source, int fd, uint32_t events, void *user
 {
 	struct server *server = userdata;
 	unsigned long n;
-	char line[64];
+	char line[256], path[256];
 
 	(void)source, (void)fd, (void)events;
 	if (!fgets(line, sizeof(line), stdin))
@@ -188,6 +210,8 @@ static int on_order(sd_event_source *source, int fd, uint32_t events, void *user
 		server->rate = (unsigned int)n;
 	else if (sscanf(line, "lose %lu", &n) == 1)
 		lose(server, n);
+	else if (sscanf(line, "policy %255s", path) == 1)
+		take_policy(server, path);
 	else
 		next_events(server, strtoul(line, NULL, 10));
 	if (server->rate)
@@ -224,6 +248,7 @@ static int run(struct server *server, const char *path)
 	server->bus = bus_free(server->bus);
 	history_free(server->history);
 	model_done(&server->model);
+	policy_free(server->policy);
 	sd_event_unref(server->event);
 	return r;
 }
