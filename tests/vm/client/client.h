@@ -209,8 +209,8 @@ command_fn cmd_mmap, cmd_mmap_huge, cmd_mmap_raw, cmd_mmap_fixed, cmd_munmap, cm
 	cmd_touch, cmd_remap_file_pages, cmd_maps;
 command_fn cmd_fork, cmd_spawn, cmd_share, cmd_send, cmd_receive, cmd_exec, cmd_exit, cmd_kill, cmd_wait,
 	cmd_start, cmd_join;
-command_fn cmd_comm, cmd_sleep, cmd_print, cmd_barrier, cmd_touch_file, cmd_hold, cmd_pid, cmd_run, cmd_set,
-	cmd_pieces;
+command_fn cmd_comm, cmd_cmdline, cmd_sleep, cmd_print, cmd_barrier, cmd_touch_file, cmd_hold, cmd_deafen,
+	cmd_pid, cmd_run, cmd_set, cmd_pieces;
 command_fn cmd_storm, cmd_bench, cmd_abi, cmd_race, cmd_eventually, cmd_expect_denied;
 command_fn cmd_attrs, cmd_alias, cmd_get_mmap, cmd_memattr, cmd_revoke, cmd_wc_mode, cmd_variant_region,
 	cmd_pciioc, cmd_bar;

@@ -72,11 +72,17 @@ const struct command commands[] = {
 	{"define", 2, 2, true, script_define, "WORD COMMAND...", "WORD ARGS.. becomes COMMAND.. ARGS.."},
 	{"set", 2, 2, false, cmd_set, "VARIABLE VALUE", "set a variable"},
 	{"comm", 1, 1, false, cmd_comm, "STRING", "prctl PR_SET_NAME; \\xNN and \\\\ are bytes"},
+	{"cmdline", 1, 2, false, cmd_cmdline, "STRING [SIZE]",
+	 "what /proc/PID/cmdline says from now on: those bytes, as of comm, filled up with x to SIZE"},
 	{"sleep", 1, 1, false, cmd_sleep, "MS", "sleep"},
 	{"print", 0, ANY, false, cmd_print, "[WORD]...", "print to stdout"},
 	{"barrier", 1, 1, false, cmd_barrier, "FILE", "wait until FILE exists"},
 	{"touch-file", 1, 1, false, cmd_touch_file, "FILE", "create FILE"},
 	{"hold", 0, 1, false, cmd_hold, "[FILE]", "create FILE, then pause until SIGTERM"},
+	{"deafen", 1, 1, false, cmd_deafen, "PID",
+	 "take the BPF maps of that process out of its epolls: it never hears of an event again. Files that "
+	 "this "
+	 "process has open under the same numbers are closed"},
 	{"pid", 0, 0, false, cmd_pid, "", "answer with the pid; sets PID"},
 	{"run", 1, 1, true, cmd_run, "COMMAND...",
 	 "sh -c; fails when that does (a ';' for sh must be quoted)"},

@@ -454,8 +454,8 @@ int cmd_expect_denied(struct client *c, int argc, char **argv)
 			return fail(c, p == MAP_FAILED ? errno : EEXIST, "attempt %llu to map %s",
 				    (unsigned long long)attempts, f->name);
 		attempts++;
-		/* Each is a record that somebody has to read. */
-		usleep(500);
+		/* Each is a record that somebody has to write, which takes an emulated CPU milliseconds. */
+		usleep(10000);
 	} while (access(argv[0], F_OK) < 0);
 	printf("denied %llu times\n", (unsigned long long)attempts);
 	fflush(stdout);

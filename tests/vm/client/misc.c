@@ -7,9 +7,11 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -30,8 +32,9 @@ static int hex_value(char digit)
 	return isdigit((unsigned char)digit) ? digit - '0' : tolower((unsigned char)digit) - 'a' + 10;
 }
 
-/* \xNN and \\ become bytes; anything else stays as it is. */
-static void unescape(const char *text, char *ret, size_t size)
+/* \xNN and \\ become bytes; anything else stays as it is. Returns how many bytes there are before the zero.
+ */
+static size_t unescape(const char *text, char *ret, size_t size)
 {
 	size_t n = 0;
 
@@ -48,6 +51,7 @@ static void unescape(const char *text, char *ret, size_t size)
 		}
 	}
 	ret[n] = '\0';
+	return n;
 }
 
 int cmd_comm(struct client *c, int argc, char **argv)
@@ -57,6 +61,32 @@ int cmd_comm(struct client *c, int argc, char **argv)
 	(void)argc;
 	unescape(argv[0], name, sizeof(name));
 	return prctl(PR_SET_NAME, name) < 0 ? fail(c, errno, "prctl PR_SET_NAME") : 0;
+}
+
+/* New memory lies below the stack, where the arguments are: the start goes there first. */
+int cmd_cmdline(struct client *c, int argc, char **argv)
+{
+	size_t length = strlen(argv[0]) + 1;
+	uint64_t size = length;
+	char *line;
+	int r = argc > 1 ? parse_number(c, "size", argv[1], &size) : 0;
+
+	if (r < 0)
+		return r;
+	if (size < length)
+		size = length;
+	line = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (line == MAP_FAILED)
+		return fail(c, errno, "mmap of %" PRIu64 " bytes", size);
+	length = unescape(argv[0], line, length);
+	if (argc > 1)
+		memset(line + length, 'x', size - length);
+	else
+		size = length + 1;
+	if (prctl(PR_SET_MM, PR_SET_MM_ARG_START, line, 0, 0) < 0 ||
+	    prctl(PR_SET_MM, PR_SET_MM_ARG_END, line + size, 0, 0) < 0)
+		return fail(c, errno, "prctl PR_SET_MM");
+	return 0;
 }
 
 int cmd_sleep(struct client *c, int argc, char **argv)

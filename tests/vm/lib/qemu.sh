@@ -170,6 +170,13 @@ send_window_size() {
 	printf 'size %s\n' "$window_size" >&"$control"
 }
 
+# By a signal, as the emulator now and then does.
+vm_crashed() {
+	local status=0
+	wait "$vm_pid" 2>/dev/null || status=$?
+	((status > 128))
+}
+
 # An overcommitted host makes the emulated CPUs trip over code that the booting kernel patches: it dies, or hangs. A kernel
 # that did not reach userland has run nothing of ours and is booted again; what happens later is a result.
 boot_vm() {
@@ -183,8 +190,10 @@ boot_vm() {
 		if vm_runs; then
 			say "Linux $kernel hung while it booted; booting it again"
 			stop_vm
-		elif grep -q 'Kernel panic' "$console"; then
+		elif grep -qs 'Kernel panic' "$console"; then
 			say "Linux $kernel died while it booted; booting it again"
+		elif vm_crashed; then
+			say "QEMU crashed while Linux $kernel booted; booting it again"
 		else
 			return 0
 		fi
@@ -224,6 +233,7 @@ vm_died() {
 	local words
 	words=$(grep -v 'warning:' "$scratch/qemu.log" 2>/dev/null | tail -n 1) || true
 	tail -n 20 "$console" >&2 || true
+	! vm_crashed || die "QEMU crashed${out_dir:+; the console of its guest is in $console}"
 	die "the VM ended before COMMAND did${words:+: $words}${out_dir:+; its console is in $console}"
 }
 

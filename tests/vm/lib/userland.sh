@@ -2,12 +2,13 @@
 # The Debian userland of the --systemd profile, and a QEMU for the guest.
 
 # The same suite as the machine's own, so that programs built here run there.
-readonly USERLAND_PACKAGES=systemd,systemd-sysv,dbus,udev,kmod,libbpf1,libjson-c5,libinih1,libgcrypt20,procps,jq,ncurses-base
+readonly USERLAND_PACKAGES=systemd,systemd-sysv,systemd-container,systemd-journal-remote,openssh-server,dbus,polkitd,udev,kmod,libbpf1,libjson-c5,libinih1,libgcrypt20,procps,jq,ncurses-base
 # What boots in an emulated CPU for no test's good.
 readonly MASKED_UNITS=(
 	apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer
 	getty@tty1.service serial-getty@ttyS0.service getty-static.service systemd-random-seed.service
 	systemd-binfmt.service systemd-update-utmp.service systemd-update-utmp-runlevel.service
+	ssh.service ssh.socket
 	systemd-pcrphase.service systemd-pcrphase-sysinit.service
 	dev-hugepages.mount modprobe@configfs.service modprobe@drm.service modprobe@efi_pstore.service
 	modprobe@fuse.service modprobe@dm_mod.service modprobe@loop.service systemd-pstore.service
@@ -15,12 +16,17 @@ readonly MASKED_UNITS=(
 readonly UNUSED_TREES=(
 	usr/share/doc usr/share/man usr/share/locale usr/share/info usr/share/lintian usr/share/zoneinfo usr/share/bug
 	usr/share/perl5 usr/lib/udev/hwdb.d usr/lib/udev/hwdb.bin usr/share/bash-completion usr/share/zsh
-	var/lib/apt var/cache/apt var/cache/debconf var/lib/dpkg var/log
+	var/lib/apt var/cache/apt var/cache/debconf var/log
 )
+# What only the installation of a package needs: an archive of its own.
+readonly PACKAGE_TREES=(var/lib/dpkg usr/lib/*/perl-base)
 
 machine_suite() {
 	(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
 }
+
+# An archive: what installing a package in the guest needs besides.
+package_trees=
 
 # fetch_userland TREE
 fetch_userland() {
@@ -42,7 +48,7 @@ fetch_userland() {
 
 trim_userland() {
 	local tree=$1 unit
-	rm -rf "${UNUSED_TREES[@]/#/$tree/}" "$tree"/usr/lib/*/gconv "$tree"/usr/lib/*/perl-base
+	rm -rf "${UNUSED_TREES[@]/#/$tree/}" "$tree"/usr/lib/*/gconv "$tree/etc/dpkg/dpkg.cfg.d"
 	find "$tree/usr/lib/systemd/catalog" -name 'systemd.*.catalog' -delete
 	mkdir -p "$tree/var/log" "$tree/var/lib/dpkg" "$tree/out" "$tree/etc/tmpfiles.d" "$tree/etc/modprobe.d"
 	rm -rf "${tree:?}"/dev/* "${tree:?}"/run/* "${tree:?}"/tmp/*
@@ -63,12 +69,26 @@ configure_userland() {
 	ln -sf /usr/lib/systemd/system/multi-user.target "$tree/etc/systemd/system/default.target"
 }
 
+# pack_package_trees TREE FILE: they leave the tree.
+pack_package_trees() {
+	local tree=$1 apart=$scratch/package-trees path
+	(cd "$tree" && printf '%s\n' ${PACKAGE_TREES[@]}) | while read -r path; do
+		mkdir -p "$apart/${path%/*}"
+		mv "$tree/$path" "$apart/$path"
+	done
+	rm -rf "$apart"/var/lib/dpkg/*-old
+	pack_tree "$apart" "$2"
+	rm -rf "$apart"
+	mkdir -p "$tree/var/lib/dpkg"
+}
+
 # The image's list of files tells which libraries need not be brought along.
 build_userland() {
 	local tree=$scratch/userland
 	fetch_userland "$tree"
 	trim_userland "$tree"
 	configure_userland "$tree"
+	pack_package_trees "$tree" "${1%.cpio.partial}.packages"
 	pack_tree "$tree" "$1"
 	(cd "$tree" && find usr/lib -name '*.so*' -printf '/%p\n') >"${1%.cpio.partial}.libraries"
 	rm -rf "$tree"
@@ -83,6 +103,7 @@ prepare_userland() {
 	fi
 	cached_image systemd "$key" "building the Debian userland" build_userland
 	provided_libraries=${image%.cpio}.libraries
+	package_trees=${image%.cpio}.packages
 }
 
 # install_product TREE: what the package would install, its unit enabled.

@@ -1,4 +1,5 @@
 # vm: --daemon
+# kernels: 6.1 7.2
 # What is recorded into a file and replayed is what was live; a bad file gets one error with the offset.
 . /tests/lib.sh
 

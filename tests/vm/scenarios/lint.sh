@@ -1,3 +1,4 @@
+# kernels: 6.1 7.2
 # A program that computes index << 40 without asking is named, with how often; one that asks is not, nor one that was given
 # the descriptor of a file on which somebody asked.
 # shellcheck shell=sh source=lib.sh

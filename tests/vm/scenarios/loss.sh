@@ -1,3 +1,4 @@
+# kernels: 6.1 7.2
 # The ring overflows while the daemon is stopped: every lost event is counted, and the ledger is right again.
 . /tests/lib.sh
 

@@ -1,4 +1,5 @@
 # vm: --daemon
+# kernels: 6.1 7.2
 # More mappings than one answer of the bus carries: one BAR of each of two devices, split at every page.
 . /tests/lib.sh
 

@@ -1,4 +1,5 @@
 # vm: --daemon
+# kernels: 6.1 7.2
 # Hostile process names reach neither terminal nor JSON as they are.
 . /tests/lib.sh
 

@@ -1,4 +1,5 @@
 # vm: --append vfiowatch.novfio --append iomem=relaxed
+# by hand: it loads the programs that decide again and again, which takes minutes
 # kernels: 6.1
 # What fails of putting a policy in force while the daemon runs is told of, and tried again: attaching when the modules come,
 # and removing what another build left.

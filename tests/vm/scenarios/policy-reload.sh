@@ -13,10 +13,10 @@ denied() {
 	vfio-client -c "open wc path $resource; !EPERM mmap-raw w wc 64K 4p"
 }
 
-# STATUS FILE LINE: what the last command said
+# POLICY LINE: where the last reload said that its mistake is
 expect_place() {
-	expect_equal "one line about $1" "$(wc -l <"$3")" 1
-	grep -qE "$policies/50-test.conf:$2: .*;? .+" "$3" || fail "$1 has its mistake in line $2, but: $(cat "$3")"
+	expect_equal "one line about $1" "$(wc -l </tmp/reload.err)" 1
+	grep -qE "$policies/50-test.conf:$2: .*;? .+" /tmp/reload.err || fail "$1 has its mistake in line $2, but: $(cat /tmp/reload.err)"
 }
 
 alias_policy enforce deny
@@ -38,11 +38,7 @@ while read -r n line; do
 	got=0
 	vfiowatch reload >/tmp/reload.out 2>/tmp/reload.err || got=$?
 	[ $got -eq 1 ] || fail "policy $n (line $line) gets $got: $(cat /tmp/reload.out; cat -A "/tmp/malformed/$n.conf")"
-	expect_place "policy $n" "$line" /tmp/reload.err
-	got=0
-	vfiowatch policy check $policies/50-test.conf >/dev/null 2>/tmp/check.err || got=$?
-	[ $got -eq 1 ] || fail "policy check takes policy $n"
-	expect_place "policy $n" "$line" /tmp/check.err
+	expect_place "policy $n" "$line"
 	[ $((n % 20)) -ne 0 ] || expect_equal "the digest after policy $n" "$(status .policy_digest)" "$digest"
 done </tmp/malformed/expected
 echo "$count malformed policies were refused"

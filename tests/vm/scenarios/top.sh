@@ -1,5 +1,5 @@
 # vm: --daemon
-# by hand: on Linux 7.2 it is not steady yet
+# kernels: 6.1 7.2
 # The live view in a terminal: a mapping shows and goes while it is looked at, also while the terminal changes its size.
 # shellcheck shell=sh source=lib.sh
 . /tests/lib.sh

@@ -2,6 +2,8 @@
 . /tests/lib.sh
 # shellcheck source=lib.sh
 . /tests/policy/lib.sh
+# shellcheck source=builds.sh
+. /tests/policy/builds.sh
 
 resource=/sys/bus/pci/devices/0000:00:01.0/resource2_wc
 
@@ -37,37 +39,10 @@ deciding_links() {
 	find $pins -name 'link_decide_*' 2>/dev/null | wc -l
 }
 
-# A daemon of another build: the digest of its BPF programs, which tells builds apart, has another first byte.
-make_other_build() {
-	# not by jq, whose numbers are doubles
-	build=$(bpftool -j map dump pinned $pins/recorder | grep -o '"build":[0-9]*' | cut -d : -f 2)
-	hex=$(awk -v n="$build" 'BEGIN { for (i = 0; i < 16; i++) { d[i] = 0 }
-		# too large for a double: by decimal long division, 16 hexadecimal digits, lowest first
-		for (i = 0; i < 16; i++) { r = 0; q = ""
-			for (k = 1; k <= length(n); k++) { v = r * 10 + substr(n, k, 1); q = q int(v / 16); r = v % 16 }
-			d[i] = r; n = q }
-		for (i = 0; i < 16; i += 2) printf "%x%x", d[i + 1], d[i] }')
-	other=$(printf '%02x%s' $((0x${hex%??????????????} ^ 0xff)) "${hex#??}")
-	xxd -p /usr/sbin/vfiowatchd | tr -d '\n' >/tmp/build.hex
-	grep -q "$hex" /tmp/build.hex || fail "the build $hex is not in the daemon"
-	sed "s/$hex/$other/g" /tmp/build.hex | xxd -r -p >/tmp/vfiowatchd-other
-	chmod 755 /tmp/vfiowatchd-other
-	! cmp -s /usr/sbin/vfiowatchd /tmp/vfiowatchd-other || fail "the other build is the same"
-	expect_equal "its size" "$(wc -c </tmp/vfiowatchd-other)" "$(wc -c </usr/sbin/vfiowatchd)"
-}
-
-# PROGRAM: the daemon, from now on
-start_build() {
-	"$1" --foreground 2>>/out/vfiowatchd.log &
-	daemon=$!
-	expect "the daemon is ready" vfiowatch status --wait=200 >/dev/null
-	kill -0 "$daemon" 2>/dev/null || fail "the daemon ended: $(tail -n 3 /out/vfiowatchd.log)"
-}
-
 alias_policy enforce deny
 start_daemon
 expect_enforcing
-make_other_build
+make_other_build /tmp/vfiowatchd-other build layout
 vfio-client -c 'open dev group 0000:00:01.0; mmap a dev 2 0 1M; touch a; hold /tmp/held' &
 client=$!
 eventually "the device is mapped" 60 test -e /tmp/held
@@ -107,20 +82,20 @@ expect_balance
 begin_attempts
 stop_daemon
 start_build /tmp/vfiowatchd-other
-expect_equal "another build adopts nothing" "$(status .adopted)" false
+expect_equal "a build with another layout adopts nothing" "$(status .adopted)" false
 expect_enforcing
 still_denied "after an upgrade"
 kill -9 "$daemon"
 wait "$daemon"
 start_build /usr/sbin/vfiowatchd
-expect_equal "another build adopts nothing" "$(status .adopted)" false
+expect_equal "a build with another layout adopts nothing" "$(status .adopted)" false
 expect_enforcing
 kill -9 "$daemon"
 wait "$daemon"
 echo 'Nonsense=1' | write_policy 99-wrong.conf
-expect_status "a daemon with a wrong policy" 1 /tmp/vfiowatchd-other --foreground
+expect_status "a daemon with a wrong policy" 78 /tmp/vfiowatchd-other --foreground
 grep -q '99-wrong.conf:1: ' /tmp/expect.err || fail "no place in: $(cat /tmp/expect.err)"
-expect_status "the same of the first build" 1 vfiowatchd --foreground
+expect_status "the same of the first build" 78 vfiowatchd --foreground
 still_denied "after a start that failed"
 rm $policies/99-wrong.conf
 for round in 1 2; do
