@@ -123,6 +123,7 @@ void system_bus_rejoin(struct bus *bus)
 	(void)sd_event_source_set_enabled(bus->system.retry, SD_EVENT_ONESHOT);
 }
 
+/* It is joined when the loop runs: what is asked for before that may time out while programs are loaded. */
 int system_bus_start(struct bus *bus)
 {
 	int r;
@@ -131,9 +132,7 @@ int system_bus_start(struct bus *bus)
 		return 0;
 	r = sd_event_add_time(bus->event, &bus->system.retry, CLOCK_MONOTONIC, 0, RETRY_ACCURACY, on_retry,
 			      bus);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(bus->system.retry, SD_EVENT_OFF);
-	return r < 0 ? r : try_join(bus);
+	return r < 0 ? r : 0;
 }
 
 void system_bus_stop(struct bus *bus)

@@ -64,8 +64,7 @@ eventually "the journal has every skipped run" 10 all_told
 expect_equal "the programs are adopted" "$(status .adopted)" true
 echo "runs skipped: $before by one daemon, $(($(status .skipped) - before)) by the next"
 
-# The system bus serves the same. What the bus was asked for times out while the kernel verifies programs that enforce for
-# long, and is asked for again after 30 s.
+# The system bus serves the same.
 on_system_bus() {
 	[ "$(VFIOWATCH_ADDRESS=unix:path=/run/dbus/system_bus_socket vfiowatch status --json | jq -r .recording)" = on ]
 }

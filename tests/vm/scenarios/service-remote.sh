@@ -19,7 +19,6 @@ remote() {
 	vfiowatch -H root@localhost "$@"
 }
 expect "the daemon is ready" vfiowatch status --wait=200 >/dev/null
-# What the bus was asked for may be asked for again after 30 s.
 eventually "a status from the host" 90 sh -c 'vfiowatch -H root@localhost status | grep -q "Recording: on"'
 
 vfio-client -c 'comm far-away; open dev group 0000:00:01.0; mmap m dev 2 1M 16p; touch m; touch-file /tmp/mapped; barrier /tmp/end' &
