@@ -63,8 +63,7 @@ static uint64_t now_usec(void)
 static int take_record(void *context, void *data, size_t size)
 {
 	struct ring *ring = context;
-	unsigned long end =
-		__atomic_load_n(ring->consumer_position, __ATOMIC_ACQUIRE) + 8 + (size + 7) / 8 * 8;
+	unsigned long end = ring_consumed(ring) + 8 + (size + 7) / 8 * 8;
 
 	ring->batch++;
 	take_event(ring, data, size);
@@ -75,7 +74,7 @@ static int take_record(void *context, void *data, size_t size)
 static void begin_batch(struct ring *ring)
 {
 	ring->batch = 0;
-	ring->batch_end = __atomic_load_n(ring->producer_position, __ATOMIC_ACQUIRE);
+	ring->batch_end = ring_produced(ring);
 }
 
 /*
@@ -127,8 +126,7 @@ static bool fall_asleep(struct ring *ring)
 {
 	__atomic_store_n(&ring->recorder->waiting, 1, __ATOMIC_SEQ_CST);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (__atomic_load_n(ring->producer_position, __ATOMIC_ACQUIRE) ==
-	    __atomic_load_n(ring->consumer_position, __ATOMIC_ACQUIRE))
+	if (ring_used(ring) == 0)
 		return true;
 	__atomic_store_n(&ring->recorder->waiting, 0, __ATOMIC_SEQ_CST);
 	return false;
